@@ -1,0 +1,101 @@
+"""A whole case and its result, as written to case.json. No pixels: only paths, hashes and findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fluorospread.model.findings import ContrastMethod, ContrastStatus, Junction, LevelLabels, NeedleTip
+from fluorospread.model.geometry import Geometry, Orientation
+from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.model.spread import Coverage, Pool
+from fluorospread.model.verdict import Flag, Puncture, Verdict
+
+SCHEMA_NAME = "fluorospread/case/1"
+
+
+class Role(StrEnum):
+    PRE = "pre"
+    NEEDLE = "needle"
+    POST = "post"
+    CINE = "cine"
+    LATERAL = "lateral"
+    OBLIQUE = "oblique"
+
+    @property
+    def is_measured(self) -> bool:
+        """Lateral and oblique images are kept and shown, not measured."""
+        return self not in (Role.LATERAL, Role.OBLIQUE)
+
+
+@dataclass(frozen=True)
+class Override:
+    """Something a person settled by an option, e.g. `--spacing-mm 0.3`."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class CaseImage:
+    """One image of the case with what was found in it. `levels` is None for images not measured."""
+
+    path: str
+    sha256: str
+    role: Role
+    role_source: str
+    rows: int
+    cols: int
+    frames: int
+    sop_instance_uid: str
+    geometry: Geometry
+    orientation: Orientation
+    quantity: Quantity
+    polarity_source: PolaritySource
+    levels: LevelLabels | None = None
+    junctions: tuple[Junction, ...] = ()
+    needles: tuple[NeedleTip, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContrastResult:
+    """Contrast of the case; `image` indexes `CaseResult.images`, None when no image was measured.
+    `mask_file` is the PNG's name beside case.json."""
+
+    status: ContrastStatus
+    method: ContrastMethod
+    reason: str = ""
+    image: int | None = None
+    mask_file: str | None = None
+    detection_limit_mg_cm2: float | None = None
+    iodine_reason: str = ""
+    pools: tuple[Pool, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SoftwareVersion:
+    name: str
+    version: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """Everything concluded about one case. `reference_image` indexes the image whose levels and
+    junctions the verdict rests on; None when no image could be measured."""
+
+    case_id: str
+    software: SoftwareVersion
+    protocol_name: str
+    protocol_sha256: str
+    contrast_given: bool | None
+    images: tuple[CaseImage, ...]
+    reference_image: int | None
+    contrast: ContrastResult
+    coverage: tuple[Coverage, ...]
+    punctures: tuple[Puncture, ...]
+    flags: tuple[Flag, ...]
+    verdict: Verdict
+    overrides: tuple[Override, ...] = ()

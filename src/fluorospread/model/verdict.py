@@ -1,0 +1,77 @@
+"""What is concluded: puncture levels, flags, criteria, outcome. The software proposes, a reader decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.spread import Answer
+
+RESEARCH_USE_ONLY = "Research use only, not for diagnosis."
+STANDING_SENTENCE = f"In frontal projection; depth not verified. {RESEARCH_USE_ONLY}"
+
+
+class Outcome(StrEnum):
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not-verified"
+    UNDETERMINED = "undetermined"
+    NOT_APPLICABLE = "not-applicable"
+
+
+class CriterionResult(StrEnum):
+    MET = "met"
+    NOT_MET = "not-met"
+    UNDETERMINED = "undetermined"
+    NOT_APPLICABLE = "not-applicable"
+
+
+class PunctureSource(StrEnum):
+    """What the puncture level rests on, strongest first."""
+
+    NEEDLE_TIP = "needle-tip"
+    CINE_ORIGIN = "cine-origin"
+    CONTRAST_EPICENTRE = "contrast-epicentre"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Puncture:
+    """One puncture. `level` is None when it cannot be told; `distance_mm` is to the target junction's
+    nearest junction `level`, None without a scale."""
+
+    side: Side
+    level: Level | None
+    source: PunctureSource
+    at_target: Answer
+    reason: str
+    distance_mm: float | None = None
+    sigma_mm: float | None = None
+    distance_px: float | None = None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something a reader must look at. Worded as suspected or cannot be excluded, never excluded."""
+
+    code: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Criterion:
+    name: str
+    result: CriterionResult
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    outcome: Outcome
+    puncture: Outcome
+    coverage: Outcome
+    criteria: tuple[Criterion, ...]
+
+    def __post_init__(self) -> None:
+        if self.outcome is Outcome.NOT_APPLICABLE:
+            raise ValueError("the outcome of a case is verified, not-verified or undetermined")
