@@ -23,6 +23,16 @@ class ContrastDose:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """What meeting the protocol means, in the words of its readers; shown, never evaluated."""
+
+    puncture: str = ""
+    coverage: str = ""
+    tolerance: str = ""
+    """Where the radius comes from."""
+
+
+@dataclass(frozen=True)
 class Protocol:
     """A protocol as read from its TOML file.
 
@@ -30,6 +40,9 @@ class Protocol:
     ----------
     target_level, target_sides
         Where each puncture must be.
+    further_target_levels
+        Levels that need a puncture of their own on every target side, besides `target_level`
+        (a facet is supplied by two medial branches).
     tolerance_mm
         Radius r about the target junction; our choice, not the study's.
     covered_levels
@@ -47,6 +60,13 @@ class Protocol:
     dose: ContrastDose | None
     source: str
     sha256: str
+    further_target_levels: tuple[Level, ...] = ()
+    wording: Wording = Wording()
+
+    @property
+    def target_levels(self) -> tuple[Level, ...]:
+        """Every level that needs a puncture, the main target first."""
+        return (self.target_level, *self.further_target_levels)
 
     def __post_init__(self) -> None:
         if not 0 < self.tolerance_mm <= 50:
