@@ -99,3 +99,8 @@ class CaseResult:
     flags: tuple[Flag, ...]
     verdict: Verdict
     overrides: tuple[Override, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, index in (("reference_image", self.reference_image), ("contrast.image", self.contrast.image)):
+            if index is not None and not 0 <= index < len(self.images):
+                raise ValueError(f"{name} is {index}, but the case has {len(self.images)} image(s)")
