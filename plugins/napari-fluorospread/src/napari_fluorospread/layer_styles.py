@@ -1,0 +1,95 @@
+"""How each kind of finding looks: one colour, one symbol and one line width per meaning.
+
+Colours are Okabe and Ito's, which stay apart for the common kinds of colour blindness
+(https://jfly.uni-koeln.de/color/); the symbol differs, too, so that colour is never the only cue.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+YELLOW: Final = "#F0E442"
+SKY_BLUE: Final = "#56B4E9"
+ORANGE: Final = "#E69F00"
+VERMILION: Final = "#D55E00"
+
+# A marker smaller than this is lost on a 1024-pixel image shown whole on a laptop screen.
+SMALLEST_MARKER_PX: Final = 8.0
+
+LEVEL_MARKER_PX: Final = 14.0
+SIDE_LETTER_POINTS: Final = 22
+LABEL_POINTS: Final = 10
+# Width of the contrast outline in image pixels; a filled mask would hide the anatomy beneath it.
+CONTRAST_OUTLINE_PX: Final = 2
+CONTRAST_LABEL: Final = 1
+
+
+def _text(string: str, color: str, anchor: str, offset_px: tuple[float, float]) -> dict[str, Any]:
+    return {
+        "string": string,
+        "color": color,
+        "size": LABEL_POINTS,
+        "anchor": anchor,
+        "translation": list(offset_px),
+    }
+
+
+def level_style() -> dict[str, Any]:
+    """Vertebral body centres: a yellow cross with the level's name beside it."""
+    return {
+        "symbol": "cross",
+        "size": LEVEL_MARKER_PX,
+        "face_color": YELLOW,
+        "border_color": "black",
+        "border_width": 0.08,
+        "text": _text("{label}", YELLOW, "upper_left", (0.0, 14.0)),
+    }
+
+
+def junction_style(diameters_px: list[float], by_person: list[bool]) -> dict[str, Any]:
+    """Junctions: a sky-blue disc of 2 sd radius, a square where a person placed it."""
+    return {
+        "symbol": ["square" if person else "disc" for person in by_person] or "disc",
+        "size": diameters_px or SMALLEST_MARKER_PX,
+        "face_color": SKY_BLUE + "30",
+        "border_color": SKY_BLUE,
+        "border_width": 0.12,
+        "text": _text("{label}", SKY_BLUE, "center", (18.0, 0.0)),
+    }
+
+
+def needle_style(diameters_px: list[float]) -> dict[str, Any]:
+    """Needle tips: a vermilion x whose arms end 2 sd from the tip."""
+    return {
+        "symbol": "x",
+        "size": diameters_px or SMALLEST_MARKER_PX,
+        "face_color": VERMILION,
+        "border_color": "white",
+        "border_width": 0.05,
+        "text": _text("{label}", VERMILION, "center", (-18.0, 0.0)),
+    }
+
+
+def side_style() -> dict[str, Any]:
+    """Letters of the patient's sides; the point under a letter is invisible."""
+    return {
+        "symbol": "disc",
+        "size": 1.0,
+        "face_color": "transparent",
+        "border_color": "transparent",
+        "text": {"string": "{letter}", "color": "white", "size": SIDE_LETTER_POINTS, "anchor": "center"},
+    }
+
+
+def marker_diameter_px(uncertainty_px: float) -> float:
+    """Diameter of a marker whose radius is 2 sd, never too small to be seen, in image pixels."""
+    return max(4.0 * uncertainty_px, SMALLEST_MARKER_PX)
+
+
+def contrast_style() -> dict[str, Any]:
+    """Contrast: an orange outline, paintable, with nothing drawn inside it."""
+    return {
+        "colormap": {0: "transparent", CONTRAST_LABEL: ORANGE, None: "transparent"},
+        "opacity": 1.0,
+        "blending": "translucent",
+    }
