@@ -12,6 +12,7 @@ a watertight surface neither leaks streaks nor loses pixels.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -205,34 +206,48 @@ def _add_signed_depth(
 def _lengthen_along_rays(
     depth_sum: npt.NDArray[np.float64],
     out: npt.NDArray[np.float32],
-    origin_px: tuple[int, int],
     centre_px: tuple[float, float],
     slope: tuple[float, float],
 ) -> None:
-    """Write depth sums of a window at `origin_px` into `out` as lengths along each pixel's own ray.
+    """Write depth sums into `out` as lengths along each pixel's own ray.
 
-    slope: (row, column) spacing over the source-detector distance, so a ray's tangent per pixel.
+    centre_px: the central ray in the window's own pixels; slope: (row, column) spacing over the
+    source-detector distance, so a ray's tangent per pixel.
     """
     for r in range(depth_sum.shape[0]):
-        down = (origin_px[0] + r - centre_px[0]) * slope[0]
+        down = (r - centre_px[0]) * slope[0]
         for c in range(depth_sum.shape[1]):
             value = depth_sum[r, c]
             if abs(value) > 1e-6:  # Rounding dust outside a body, in mm.
-                along = (origin_px[1] + c - centre_px[1]) * slope[1]
-                out[origin_px[0] + r, origin_px[1] + c] = value * np.sqrt(1.0 + down * down + along * along)
+                along = (c - centre_px[1]) * slope[1]
+                out[r, c] = value * np.sqrt(1.0 + down * down + along * along)
 
 
-def total_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequence[float] | None = None) -> FloatMap:
-    """Weighted sum over surfaces of each pixel ray's path length inside them.
+@dataclass(frozen=True)
+class WindowMap:
+    """A map that is zero outside a window of the detector; `values` (rows, cols) begin at `origin_px`."""
+
+    origin_px: tuple[int, int]
+    values: FloatMap
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Where the window lies in a full map."""
+        (top, left), (rows, cols) = self.origin_px, self.values.shape
+        return slice(top, top + rows), slice(left, left + cols)
+
+    def add_to(self, full: FloatMap, factor: float = 1.0) -> None:
+        """Add `factor` times the window to a map of the whole detector."""
+        full[self.slices] += np.float32(factor) * self.values
+
+
+def window_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequence[float] | None = None) -> WindowMap:
+    """Weighted sum over surfaces of each pixel ray's path length inside them, in mm, cut to their shadow.
 
     Parameters
     ----------
     weights
         One factor a surface (1 by default); -1 takes a cavity out of the body around it.
-
-    Returns
-    -------
-    (rows, cols) float32, mm.
 
     Raises
     ------
@@ -243,12 +258,11 @@ def total_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequenc
         raise ValueError(f"{len(surfaces)} surfaces need as many weights, got {len(weights)}")
     rows_axis, cols_axis, beam = carm.axes
     handedness = 1.0 if float(np.dot(np.cross(cols_axis, rows_axis), beam)) > 0 else -1.0
-    total = np.zeros((carm.rows, carm.cols), dtype=np.float32)
     filled = [(s, 1.0 if weights is None else float(weights[i])) for i, s in enumerate(surfaces) if len(s.faces)]
     corners = [carm.project(surface.vertices_mm) for surface, _ in filled]
-    window = _window_px(corners, total.shape)
+    window = _window_px(corners, (carm.rows, carm.cols))
     if window is None:
-        return total
+        return WindowMap((0, 0), np.zeros((0, 0), dtype=np.float32))
     top, left, bottom, right = window
     depth_sum = np.zeros((bottom - top, right - left), dtype=np.float64)
     for (surface, weight), px in zip(filled, corners, strict=True):
@@ -256,12 +270,13 @@ def total_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequenc
         faces = np.ascontiguousarray(surface.faces, dtype=np.int32)
         depth = carm.depth_mm(surface.vertices_mm)
         _add_signed_depth(depth_sum, fixed, depth, faces, carm.source_to_isocentre_mm, weight * handedness)
+    values = np.zeros(depth_sum.shape, dtype=np.float32)
     slope = (carm.detector_spacing_mm[0] / carm.sid_mm, carm.detector_spacing_mm[1] / carm.sid_mm)
-    _lengthen_along_rays(depth_sum, total, (top, left), carm.centre_px, slope)
-    return total
+    _lengthen_along_rays(depth_sum, values, (carm.centre_px[0] - top, carm.centre_px[1] - left), slope)
+    return WindowMap((top, left), values)
 
 
-def _window_px(corners_px: Sequence[Points], shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+def _window_px(corners_px: Sequence[Points], shape: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """Smallest (top, left, bottom, right) window of the detector around all corners; None when all miss it."""
     if not corners_px:
         return None
@@ -272,6 +287,34 @@ def _window_px(corners_px: Sequence[Points], shape: tuple[int, ...]) -> tuple[in
     top, left = (max(math.floor(v), 0) for v in low)
     bottom, right = (min(math.ceil(v) + 1, size) for v, size in zip(high, shape, strict=True))
     return (top, left, bottom, right) if top < bottom and left < right else None
+
+
+def total_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequence[float] | None = None) -> FloatMap:
+    """`window_thickness_mm` on the whole detector, (rows, cols) float32."""
+    total = np.zeros((carm.rows, carm.cols), dtype=np.float32)
+    window_thickness_mm(surfaces, carm, weights).add_to(total)
+    return total
+
+
+def fine_thickness_mm(
+    surfaces: Sequence[Surface], carm: CArm, weights: Sequence[float] | None = None, factor: int = 3
+) -> FloatMap:
+    """Path lengths averaged over factor x factor rays a pixel, for bodies only a few pixels wide."""
+    row_mm, col_mm = carm.detector_spacing_mm
+    finer = dataclasses.replace(
+        carm, rows=carm.rows * factor, cols=carm.cols * factor, detector_spacing_mm=(row_mm / factor, col_mm / factor)
+    )
+    window = window_thickness_mm(surfaces, finer, weights)
+    total = np.zeros((carm.rows, carm.cols), dtype=np.float32)
+    if not window.values.size:
+        return total
+    before = [origin % factor for origin in window.origin_px]
+    after = [-(b + size) % factor for b, size in zip(before, window.values.shape, strict=True)]
+    padded = np.pad(window.values, list(zip(before, after, strict=True)))
+    rows, cols = (size // factor for size in padded.shape)
+    mean = padded.reshape(rows, factor, cols, factor).mean(axis=(1, 3))
+    WindowMap((window.origin_px[0] // factor, window.origin_px[1] // factor), mean).add_to(total)
+    return total
 
 
 def thickness_mm(surface: Surface, carm: CArm) -> FloatMap:
