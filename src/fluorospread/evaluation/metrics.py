@@ -1,0 +1,206 @@
+"""Scores of many cases in, rates with intervals and error quantiles out.
+
+Rates carry 95 % Clopper-Pearson intervals; the unit (image, case, junction) stands in each name. A *silent
+error* is a statement made without reserve that is wrong: a level called confident, a coverage or a
+puncture decided, a case verified that is not. Lower is better for errors, abstentions and silent errors;
+higher for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fluorospread.evaluation.match import LevelMatch
+from fluorospread.model.findings import LevelStatus
+from fluorospread.model.spread import Answer
+from fluorospread.model.verdict import Outcome
+from fluorospread.statistics.intervals import Proportion, clopper_pearson
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image against its truth. Errors are in mm in the patient plane by the *true* scale."""
+
+    name: str
+    status: LevelStatus
+    levels: LevelMatch
+    center_errors_mm: tuple[float, ...] = ()
+    junction_errors_mm: tuple[float, ...] = ()
+    junctions_within_sigma: tuple[bool, ...] = ()
+    """Whether each error lay within the uncertainty stated for it (68 % of 2-D errors should)."""
+    tip_errors_mm: tuple[float, ...] = ()
+    tips_missed: int = 0
+    tips_false: int = 0
+
+    @property
+    def silent_level_error(self) -> bool:
+        return self.status is LevelStatus.CONFIDENT and self.levels.any_wrong
+
+
+@dataclass(frozen=True)
+class DecisionScore:
+    """A yes/no/undetermined statement against what is true."""
+
+    name: str
+    said: Answer
+    true: Answer
+
+    @property
+    def decided(self) -> bool:
+        return self.said is not Answer.UNDETERMINED
+
+    @property
+    def wrong(self) -> bool:
+        return self.decided and self.said is not self.true
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One case against its truth; `failure` is the error that stopped it, empty when it ran."""
+
+    case_id: str
+    expected: Outcome
+    found: Outcome | None = None
+    images: tuple[ImageScore, ...] = ()
+    dice: float | None = None
+    false_contrast: bool = False
+    missed_contrast: bool = False
+    coverage: tuple[DecisionScore, ...] = ()
+    punctures: tuple[DecisionScore, ...] = ()
+    failure: str = ""
+
+    @property
+    def silent_errors(self) -> tuple[str, ...]:
+        """Everything said without reserve that is wrong, in words."""
+        found: list[str] = []
+        found += [f"level names on {image.name}" for image in self.images if image.silent_level_error]
+        found += [f"coverage {d.name}: said {d.said}, true {d.true}" for d in self.coverage if d.wrong]
+        found += [f"puncture {d.name}: said {d.said}, true {d.true}" for d in self.punctures if d.wrong]
+        if self.found not in (None, Outcome.UNDETERMINED, self.expected):
+            found.append(f"verdict: said {self.found}, true {self.expected}")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class ErrorSummary:
+    """Quantiles of an error in mm; None when there is none to summarise."""
+
+    count: int
+    median_mm: float | None
+    p95_mm: float | None
+
+    @classmethod
+    def of(cls, errors_mm: Iterable[float]) -> ErrorSummary:
+        values = np.asarray(list(errors_mm), dtype=np.float64)
+        if values.size == 0:
+            return cls(0, None, None)
+        return cls(int(values.size), float(np.median(values)), float(np.percentile(values, 95)))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """k of n with its interval; `interval` is None when nothing was counted."""
+
+    count: int
+    of: int
+    interval: Proportion | None = field(repr=False)
+
+    @classmethod
+    def count_true(cls, answers: Iterable[bool]) -> Rate:
+        values = list(answers)
+        k, n = sum(values), len(values)
+        return cls(k, n, clopper_pearson(k, n) if n else None)
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return "none"
+        low, high = 100 * self.interval.low, 100 * self.interval.high
+        return f"{self.count}/{self.of} = {100 * self.interval.value:.1f} % ({low:.1f}–{high:.1f})"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All scores of a set of cases, step by step."""
+
+    cases: int
+    failures: tuple[str, ...]
+    images_confident: Rate
+    images_abstained: Rate
+    vertebrae_right: Rate
+    vertebrae_right_when_confident: Rate
+    center_error: ErrorSummary
+    junction_error: ErrorSummary
+    junctions_within_sigma: Rate
+    tip_error: ErrorSummary
+    tips_missed: Rate
+    tips_false: int
+    dice_median: float | None
+    dice_p5: float | None
+    contrast_missed: Rate
+    contrast_false: Rate
+    coverage_right: Rate
+    coverage_undetermined: Rate
+    punctures_right: Rate
+    punctures_undetermined: Rate
+    verdict_right: Rate
+    verdict_undetermined: Rate
+    silent_level_errors: Rate
+    silent_errors: Rate
+    silent_error_list: tuple[str, ...]
+
+
+def _vertebrae(images: Sequence[ImageScore]) -> list[bool]:
+    return [
+        ok
+        for i in images
+        for ok in [True] * len(i.levels.right) + [False] * (len(i.levels.wrong) + len(i.levels.missed))
+    ]
+
+
+def summarise(scores: Sequence[CaseScore], contrast_in_truth: Sequence[bool | None]) -> Summary:
+    """Summarise case scores.
+
+    Parameters
+    ----------
+    contrast_in_truth
+        Per case: whether contrast was there to be found; None where no image could show it.
+    """
+    ran = [s for s in scores if not s.failure]
+    images = [i for s in ran for i in s.images]
+    confident = [i for i in images if i.status is LevelStatus.CONFIDENT]
+    coverage = [d for s in ran for d in s.coverage]
+    punctures = [d for s in ran for d in s.punctures]
+    dices = [s.dice for s in ran if s.dice is not None]
+    truth_of = {s.case_id: t for s, t in zip(scores, contrast_in_truth, strict=True)}
+    tips_there = sum(len(i.tip_errors_mm) + i.tips_missed for i in images)
+    missed = sum(i.tips_missed for i in images)
+    return Summary(
+        cases=len(scores),
+        failures=tuple(f"{s.case_id}: {s.failure}" for s in scores if s.failure),
+        images_confident=Rate.count_true(i.status is LevelStatus.CONFIDENT for i in images),
+        images_abstained=Rate.count_true(i.status is not LevelStatus.CONFIDENT for i in images),
+        vertebrae_right=Rate.count_true(_vertebrae(images)),
+        vertebrae_right_when_confident=Rate.count_true(_vertebrae(confident)),
+        center_error=ErrorSummary.of(e for i in images for e in i.center_errors_mm),
+        junction_error=ErrorSummary.of(e for i in images for e in i.junction_errors_mm),
+        junctions_within_sigma=Rate.count_true(ok for i in images for ok in i.junctions_within_sigma),
+        tip_error=ErrorSummary.of(e for i in images for e in i.tip_errors_mm),
+        tips_missed=Rate.count_true([True] * missed + [False] * (tips_there - missed)),
+        tips_false=sum(i.tips_false for i in images),
+        dice_median=float(np.median(dices)) if dices else None,
+        dice_p5=float(np.percentile(dices, 5)) if dices else None,
+        contrast_missed=Rate.count_true(s.missed_contrast for s in ran if truth_of[s.case_id] is True),
+        contrast_false=Rate.count_true(s.false_contrast for s in ran if truth_of[s.case_id] is False),
+        coverage_right=Rate.count_true(not d.wrong for d in coverage if d.decided),
+        coverage_undetermined=Rate.count_true(not d.decided for d in coverage),
+        punctures_right=Rate.count_true(not d.wrong for d in punctures if d.decided),
+        punctures_undetermined=Rate.count_true(not d.decided for d in punctures),
+        verdict_right=Rate.count_true(s.found is s.expected for s in ran if s.found is not Outcome.UNDETERMINED),
+        verdict_undetermined=Rate.count_true(s.found is Outcome.UNDETERMINED for s in ran),
+        silent_level_errors=Rate.count_true(i.silent_level_error for i in images),
+        silent_errors=Rate.count_true(bool(s.silent_errors) for s in ran),
+        silent_error_list=tuple(f"{s.case_id}: {e}" for s in ran for e in s.silent_errors),
+    )

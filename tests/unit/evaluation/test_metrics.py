@@ -1,0 +1,72 @@
+"""Scores in, rates and quantiles out; an error said without reserve is never lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from fluorospread.evaluation.match import LevelMatch
+from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ErrorSummary, ImageScore, Rate, summarise
+from fluorospread.model.anatomy import Level
+from fluorospread.model.findings import LevelStatus
+from fluorospread.model.spread import Answer
+from fluorospread.model.verdict import Outcome
+
+RIGHT = LevelMatch((Level.L4, Level.L5), (), (), (1.0, 2.0))
+SLIPPED = LevelMatch((), (Level.L4, Level.L5), (), ())
+
+
+def image(levels: LevelMatch, status: LevelStatus = LevelStatus.CONFIDENT) -> ImageScore:
+    return ImageScore("image", status, levels)
+
+
+def test_a_confident_slip_is_a_silent_error_and_an_uncertain_one_is_not() -> None:
+    confident = CaseScore("a", Outcome.VERIFIED, Outcome.UNDETERMINED, (image(SLIPPED),))
+    uncertain = CaseScore("b", Outcome.VERIFIED, Outcome.UNDETERMINED, (image(SLIPPED, LevelStatus.UNCERTAIN),))
+    assert confident.silent_errors == ("level names on image",)
+    assert uncertain.silent_errors == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "wrong"),
+    [
+        (Outcome.VERIFIED, Outcome.NOT_VERIFIED, True),
+        (Outcome.VERIFIED, Outcome.UNDETERMINED, True),
+        (Outcome.NOT_VERIFIED, Outcome.VERIFIED, True),
+        (Outcome.UNDETERMINED, Outcome.VERIFIED, False),
+        (Outcome.VERIFIED, Outcome.VERIFIED, False),
+    ],
+)
+def test_a_decided_verdict_that_is_not_true_is_a_silent_error(found: Outcome, expected: Outcome, wrong: bool) -> None:
+    assert bool(CaseScore("a", expected, found).silent_errors) is wrong
+
+
+def test_an_undetermined_coverage_is_an_abstention_not_an_error() -> None:
+    decisions = (
+        DecisionScore("L4 left", Answer.YES, Answer.YES),
+        DecisionScore("L4 right", Answer.UNDETERMINED, Answer.NO),
+        DecisionScore("L5 left", Answer.YES, Answer.NO),
+    )
+    score = CaseScore("a", Outcome.NOT_VERIFIED, Outcome.UNDETERMINED, coverage=decisions)
+    summary = summarise([score], [True])
+    assert (summary.coverage_right.count, summary.coverage_right.of) == (1, 2)
+    assert (summary.coverage_undetermined.count, summary.coverage_undetermined.of) == (1, 3)
+    assert summary.silent_error_list == ("a: coverage L5 left: said yes, true no",)
+
+
+def test_a_broken_case_is_listed_and_leaves_the_rates_of_the_others() -> None:
+    broken = CaseScore("x", Outcome.VERIFIED, failure="cannot be read")
+    fine = CaseScore("y", Outcome.VERIFIED, Outcome.VERIFIED, (image(RIGHT),))
+    summary = summarise([broken, fine], [None, None])
+    assert summary.failures == ("x: cannot be read",)
+    assert (summary.verdict_right.count, summary.verdict_right.of) == (1, 1)
+
+
+def test_a_rate_of_five_in_five_has_the_exact_interval() -> None:
+    # Facts of the source study: 5/5 is 47.8-100 %.
+    assert str(Rate.count_true([True] * 5)) == "5/5 = 100.0 % (47.8–100.0)"
+    assert str(Rate.count_true([])) == "none"
+
+
+def test_no_errors_have_no_quantiles() -> None:
+    assert ErrorSummary.of([]) == ErrorSummary(0, None, None)
+    assert ErrorSummary.of([1.0, 2.0, 3.0]).median_mm == 2.0
