@@ -64,6 +64,22 @@ class Criterion:
     result: CriterionResult
     reason: str
 
+    @property
+    def is_coverage(self) -> bool:
+        """Asks for contrast over a junction; every other criterion asks for a puncture."""
+        return self.name.startswith(_COVERAGE_PREFIX)
+
+
+_COVERAGE_PREFIX = "contrast over the "
+
+
+def puncture_criterion_name(level: Level, side: Side) -> str:
+    return f"puncture at {level.value}, {side.value}"
+
+
+def coverage_criterion_name(level: Level, side: Side) -> str:
+    return f"{_COVERAGE_PREFIX}{level.value} junction, {side.value}"
+
 
 @dataclass(frozen=True)
 class Verdict:

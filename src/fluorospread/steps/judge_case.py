@@ -15,7 +15,16 @@ from fluorospread.model.findings import ContrastStatus, Junction, LevelLabels, L
 from fluorospread.model.geometry import NO_SCALE, Geometry, GeometrySource, PointPx
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.spread import Answer, Coverage
-from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Puncture, PunctureSource, Verdict
+from fluorospread.model.verdict import (
+    Criterion,
+    CriterionResult,
+    Outcome,
+    Puncture,
+    PunctureSource,
+    Verdict,
+    coverage_criterion_name,
+    puncture_criterion_name,
+)
 
 # The rule of the decision pages: a difference counts from 2 combined sd on.
 _DECISIVE_SD = 2.0
@@ -286,7 +295,7 @@ def _length(image: ImageEvidence, tip: NeedleTip, reach: _Reach) -> str:
 def _puncture_criterion(
     protocol: Protocol, evidence: CaseEvidence, punctures: tuple[Puncture, ...], level: Level, side: Side
 ) -> Criterion:
-    name = f"puncture at {level.value}, {side.value}"
+    name = puncture_criterion_name(level, side)
     unsided = [p for p in punctures if not p.side.of_patient]
     # A needle at another target of the protocol is that target's evidence, not this one's failure.
     others = {target for target in protocol.target_levels if target is not level}
@@ -310,7 +319,7 @@ def _puncture_criterion(
 
 
 def _coverage_criterion(evidence: CaseEvidence, level: Level, side: Side) -> Criterion:
-    name = f"contrast over the {level.value} junction, {side.value}"
+    name = coverage_criterion_name(level, side)
     if evidence.contrast_given is False:
         return Criterion(name, CriterionResult.NOT_APPLICABLE, "no contrast was given, as the case declares")
     if not evidence.coverage:

@@ -1,0 +1,234 @@
+"""One image with its findings in, one annotated panel out: right way up, at most at natural size.
+
+Colours are Okabe and Ito's, told apart by colour-blind readers; shapes differ as well: a disc is a
+junction, a cross a needle tip, a closed line the contrast's outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.case import CaseImage
+from fluorospread.model.geometry import ColumnsTowards, GeometrySource, PointPx, RowsTowards
+from fluorospread.model.radiograph import BoolImage, FloatImage
+from fluorospread.model.spread import Answer, Pool
+from fluorospread.reporting.text_layout import Box, Font, LabelPlacer, font
+
+# Okabe and Ito, "Color Universal Design" (2008).
+ORANGE, SKY_BLUE, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+
+_SIDE_COLOUR = {
+    Side.LEFT: SKY_BLUE,
+    Side.RIGHT: PURPLE,
+    Side.IMAGE_LEFT: SKY_BLUE,
+    Side.IMAGE_RIGHT: PURPLE,
+}
+_ANSWER_MARK = {Answer.YES: "covered", Answer.NO: "not covered", Answer.UNDETERMINED: "covered?"}
+# Shapes are drawn this much larger and reduced, which smooths their edges.
+_OVERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels of one image as shown: (rows, cols) line-integral-like, bone bright, and the field of view."""
+
+    pixels: FloatImage
+    field_of_view: BoolImage
+
+
+@dataclass(frozen=True)
+class _View:
+    """From stored pixels (row, col) to the panel's (x, y)."""
+
+    rows: int
+    scale: float
+    upside_down: bool
+
+    def xy(self, point: PointPx) -> tuple[float, float]:
+        row = self.rows - 1 - point[0] if self.upside_down else point[0]
+        return (point[1] + 0.5) * self.scale, (row + 0.5) * self.scale
+
+
+def draw_panel(
+    image: CaseImage,
+    picture: Picture,
+    largest_px: int,
+    pools: tuple[Pool, ...] = (),
+    covered: Mapping[tuple[Level, Side], Answer] | None = None,
+) -> tuple[Image.Image, int]:
+    """The annotated panel, and how many labels had no room in it.
+
+    `pools` and `covered` are those of this image. `largest_px` limits the longer side; a smaller image is
+    not enlarged.
+    """
+    scale = min(1.0, largest_px / max(image.rows, image.cols))
+    view = _View(image.rows, scale, image.orientation.rows_towards is RowsTowards.HEAD)
+    panel = _shown(picture, view)
+    panel = _with_shapes(panel, image, view, pools)
+    draw = ImageDraw.Draw(panel)
+    placer = LabelPlacer((2.0, 2.0, panel.width - 2.0, panel.height - 2.0))
+    face = font(max(13, min(22, panel.height // 42)), bold=True)
+    placer.taken += _shape_boxes(image, view, panel.height)
+    _write_sides(draw, placer, panel, image, face)
+    _write_scale(draw, placer, panel, image, scale, face)
+    _write_levels(draw, placer, image, view, face)
+    _write_coverage(draw, placer, image, view, face, covered or {})
+    return panel, placer.omitted
+
+
+def _shown(picture: Picture, view: _View) -> Image.Image:
+    """Grey values between the darkest and brightest half percent of the field of view; black outside it."""
+    pixels, inside = picture.pixels, picture.field_of_view
+    sample = pixels[inside][:: max(1, int(inside.sum()) // 200_000)] if inside.any() else pixels.ravel()
+    low, high = (float(value) for value in np.quantile(sample, [0.005, 0.995]))
+    grey = np.clip((pixels - low) / max(high - low, 1e-9), 0.0, 1.0) * 255.0
+    bytes_ = np.where(inside, grey, 0.0).astype(np.uint8)
+    shown = Image.fromarray(bytes_[::-1] if view.upside_down else bytes_)
+    if view.scale < 1.0:
+        size = (max(1, round(shown.width * view.scale)), max(1, round(shown.height * view.scale)))
+        shown = shown.resize(size, Image.Resampling.LANCZOS)
+    return shown.convert("RGB")
+
+
+def _with_shapes(panel: Image.Image, image: CaseImage, view: _View, pools: tuple[Pool, ...]) -> Image.Image:
+    large = _OVERSAMPLING
+    overlay = Image.new("RGBA", (panel.width * large, panel.height * large), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(overlay)
+    unit = max(1.0, panel.height / 512.0)
+    width = round(large * 1.6 * unit)
+
+    def at(point: PointPx) -> tuple[float, float]:
+        x, y = view.xy(point)
+        return x * large, y * large
+
+    for pool in pools:
+        for ring in pool.outline_px:
+            if len(ring) > 1:
+                draw.line([at(point) for point in (*ring, ring[0])], fill=ORANGE, width=width, joint="curve")
+    for junction in image.junctions:
+        x, y = at(junction.point_px)
+        radius = large * max(4.0 * unit, 2.0 * junction.uncertainty_px * view.scale)
+        colour = _SIDE_COLOUR[junction.side]
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
+        dot = large * 1.4 * unit
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
+    for vertebra in image.levels.vertebrae if image.levels else ():
+        x, y = at(vertebra.center_px)
+        dot = large * 1.6 * unit
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill="white")
+    for tip in image.needles:
+        x, y = at(tip.tip_px)
+        arm = large * max(7.0 * unit, 2.0 * tip.uncertainty_px * view.scale)
+        draw.line((x - arm, y - arm, x + arm, y + arm), fill=YELLOW, width=width)
+        draw.line((x - arm, y + arm, x + arm, y - arm), fill=YELLOW, width=width)
+    shapes = overlay.reduce(large)
+    return Image.alpha_composite(panel.convert("RGBA"), shapes).convert("RGB")
+
+
+def _shape_boxes(image: CaseImage, view: _View, panel_height: int) -> list[Box]:
+    """What labels must not cover: junctions and needle tips."""
+    unit = max(1.0, panel_height / 512.0)
+    marks = [(j.point_px, max(4.0 * unit, 2.0 * j.uncertainty_px * view.scale)) for j in image.junctions]
+    marks += [(tip.tip_px, max(7.0 * unit, 2.0 * tip.uncertainty_px * view.scale)) for tip in image.needles]
+    boxes = []
+    for point, radius in marks:
+        x, y = view.xy(point)
+        boxes.append((x - radius, y - radius, x + radius, y + radius))
+    return boxes
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, placer: LabelPlacer, text: str, anchor: tuple[float, float], face: Font, fill: str,
+    gap: float = 4.0, centred: bool = False,
+) -> None:  # fmt: skip
+    box = placer.place(anchor, _size(face, text), gap, centred)
+    if box is not None:
+        _ink(draw, (box[0], box[1]), text, face, fill)
+
+
+def _size(face: Font, text: str) -> tuple[float, float]:
+    ascent, descent = face.getmetrics()
+    return face.getlength(text) + 4.0, ascent + descent + 2.0
+
+
+def _ink(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, face: Font, fill: str) -> None:
+    draw.text((at[0] + 2, at[1] + 1), text, font=face, fill=fill, stroke_width=2, stroke_fill="black")
+
+
+def _write_sides(
+    draw: ImageDraw.ImageDraw, placer: LabelPlacer, panel: Image.Image, image: CaseImage, face: Font
+) -> None:
+    """Patient's sides in the upper corners, where they hide least."""
+    towards = image.orientation.columns_towards
+    low, high = {
+        None: ("side unknown", "side unknown"),
+        ColumnsTowards.PATIENT_LEFT: ("R", "L"),
+        ColumnsTowards.PATIENT_RIGHT: ("L", "R"),
+    }[towards]
+    big = font(round(face.size * 1.5), bold=True) if towards is not None else face
+    width, height = _size(big, low)
+    _write(draw, placer, low, (4 + width / 2, 4 + height / 2), big, "white", centred=True)
+    if towards is not None:
+        width, height = _size(big, high)
+        _write(draw, placer, high, (panel.width - 4 - width / 2, 4 + height / 2), big, "white", centred=True)
+    if image.orientation.rows_towards is None:
+        width, height = _size(face, "head or feet up unknown")
+        _write(draw, placer, "head or feet up unknown", (panel.width / 2, 4 + height / 2), face, "white", centred=True)
+
+
+def _write_scale(
+    draw: ImageDraw.ImageDraw, placer: LabelPlacer, panel: Image.Image, image: CaseImage, scale: float, face: Font
+) -> None:
+    """A bar of a round length at the lower left, or that there is no scale."""
+    spacing = image.geometry.spacing_patient_mm
+    height = _size(face, "50 mm")[1]
+    bottom = panel.height - 6.0
+    if spacing is None:
+        text, bar_px = "no scale", 0.0
+    else:
+        px_per_mm = scale / spacing[1]
+        fits = [mm for mm in (100, 50, 20, 10, 5, 2, 1) if mm * px_per_mm <= panel.width / 3]
+        length_mm = fits[0] if fits else 1
+        bar_px = length_mm * px_per_mm
+        text = f"{length_mm} mm"
+        if image.geometry.source is GeometrySource.ESTIMATED_FROM_ANATOMY:
+            text += " (estimated)"
+    width = max(_size(face, text)[0], bar_px)
+    box = (4.0, bottom - height - 8.0, 12.0 + width, bottom + 4.0)
+    placer.taken.append(box)
+    _ink(draw, (8.0, bottom - height - 8.0), text, face, "white")
+    if bar_px:
+        draw.rectangle((7.0, bottom - 6.0, 9.0 + bar_px, bottom), fill="black")
+        draw.rectangle((8.0, bottom - 5.0, 8.0 + bar_px, bottom - 1.0), fill="white")
+
+
+def _write_levels(draw: ImageDraw.ImageDraw, placer: LabelPlacer, image: CaseImage, view: _View, face: Font) -> None:
+    if image.levels is None:
+        return
+    doubt = "" if image.levels.status == "confident" else "?"
+    for vertebra in image.levels.vertebrae:
+        _write(draw, placer, f"{vertebra.level}{doubt}", view.xy(vertebra.center_px), face, "white", gap=6.0)
+
+
+def _write_coverage(
+    draw: ImageDraw.ImageDraw,
+    placer: LabelPlacer,
+    image: CaseImage,
+    view: _View,
+    face: Font,
+    covered: Mapping[tuple[Level, Side], Answer],
+) -> None:
+    """Beside each junction of the measured image whether contrast covers it."""
+    small = font(max(12, round(face.size * 0.8)), bold=True)
+    for junction in image.junctions:
+        answer = covered.get((junction.level, junction.side))
+        if answer is not None:
+            gap = 2.0 * junction.uncertainty_px * view.scale + 4.0
+            text = f"{junction.level} {_ANSWER_MARK[answer]}"
+            _write(draw, placer, text, view.xy(junction.point_px), small, _SIDE_COLOUR[junction.side], gap=gap)

@@ -1,0 +1,140 @@
+"""Case results in, what a clinician reads in the terminal out: one case in full, several as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from fluorospread.model.case import CaseResult
+from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Outcome, Puncture
+from fluorospread.reporting.wording import OUTCOME_WORDS, statements
+from fluorospread.statistics.intervals import clopper_pearson
+
+# Words carry the meaning; colour only repeats it, and rich leaves it out where a terminal has none.
+_STYLE = {
+    Outcome.VERIFIED: "bold green",
+    Outcome.NOT_VERIFIED: "bold red",
+    Outcome.UNDETERMINED: "bold yellow",
+    Outcome.NOT_APPLICABLE: "dim",
+}
+_RESULT_STYLE = {
+    CriterionResult.MET: "green",
+    CriterionResult.NOT_MET: "red",
+    CriterionResult.UNDETERMINED: "yellow",
+    CriterionResult.NOT_APPLICABLE: "dim",
+}
+
+
+def print_case(console: Console, result: CaseResult) -> None:
+    """One case: verdict, every criterion with its reason, then what was assumed."""
+    criteria = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    criteria.add_column(no_wrap=True)
+    criteria.add_column(ratio=1)
+    for criterion in result.verdict.criteria:
+        words = criterion.result.value.replace("-", " ")
+        criteria.add_row(
+            Text(words, _RESULT_STYLE[criterion.result]),
+            Group(Text(criterion.name, "bold"), Text(criterion.reason, "dim")),
+        )
+    assumed = Text("\n".join(f"• {sentence}" for sentence in statements(result)))
+    body: list[RenderableType] = [_verdict_line(result), Text(""), criteria, Text(""), assumed, Text("")]
+    body.append(Text(STANDING_SENTENCE, "bold"))
+    title = Text(f"{result.case_id} · {result.protocol_name}")
+    console.print(Panel(Group(*body), title=title, title_align="left", padding=(1, 2)))
+
+
+def print_cases(console: Console, results: Sequence[CaseResult], failures: Sequence[tuple[str, str]] = ()) -> None:
+    """Several cases as a table, what went wrong with others below it, then the counts over all cases.
+
+    `failures` are (case id, message); a case that could not be verified is always listed.
+    """
+    table = Table(title="Cases", title_justify="left", title_style="bold", header_style="bold")
+    for heading in ("case", "verdict", "puncture level", "junctions covered", "what to look at"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
+    for result in results:
+        verdict = result.verdict
+        table.add_row(
+            result.case_id,
+            Text(OUTCOME_WORDS[verdict.outcome], _STYLE[verdict.outcome]),
+            _puncture_words(result),
+            _coverage_words(result),
+            _first_concern(result),
+        )
+    for case_id, message in failures:
+        table.add_row(case_id, Text("error", "bold red"), "", "", Text(message))
+    console.print(table)
+    for line in cohort_lines(results):
+        console.print(Text(line))
+    if failures:
+        console.print(Text(f"{len(failures)} case(s) could not be read and count nowhere above.", "bold red"))
+    console.print(Text(STANDING_SENTENCE, "bold"))
+
+
+def cohort_lines(results: Sequence[CaseResult]) -> tuple[str, ...]:
+    """Counts over all cases: patients whose puncture is verified, with an exact interval, and junctions
+    covered where contrast was given. The patient is the unit, as two sides of one are not independent."""
+    if not results:
+        return ()
+    right = sum(result.verdict.puncture is Outcome.VERIFIED for result in results)
+    open_ = sum(result.verdict.puncture is Outcome.UNDETERMINED for result in results)
+    interval = clopper_pearson(right, len(results))
+    puncture = (
+        f"Puncture level right: {right}/{len(results)} patients "
+        f"(95 % Clopper-Pearson interval {100 * interval.low:.1f}-{100 * interval.high:.1f} %"
+        f"{f'; {open_} undetermined, counted as not right' if open_ else ''})"
+    )
+    contrast = [r for r in results if r.verdict.coverage is not Outcome.NOT_APPLICABLE]
+    if not contrast:
+        return (puncture, "Junctions covered: not applicable, no case was given contrast")
+    answers = [criterion.result for r in contrast for criterion in _coverage_criteria(r)]
+    met, unclear = answers.count(CriterionResult.MET), answers.count(CriterionResult.UNDETERMINED)
+    coverage = f"Junctions covered: {met}/{len(answers)} in {len(contrast)} case(s) not declared as without contrast"
+    return puncture, coverage + (f" ({unclear} undetermined)" if unclear else "")
+
+
+def _coverage_criteria(result: CaseResult) -> list[Criterion]:
+    return [c for c in result.verdict.criteria if c.is_coverage]
+
+
+def _verdict_line(result: CaseResult) -> Text:
+    verdict = result.verdict
+    line = Text(OUTCOME_WORDS[verdict.outcome].upper(), _STYLE[verdict.outcome])
+    for name, outcome in (("puncture", verdict.puncture), ("coverage", verdict.coverage)):
+        line.append(f"   {name} ", "default not bold")
+        line.append(OUTCOME_WORDS[outcome], _STYLE[outcome])
+    return line
+
+
+def _puncture_words(result: CaseResult) -> str:
+    if not result.punctures:
+        return "no needle seen"
+    return "\n".join(_puncture(item) for item in result.punctures)
+
+
+def _puncture(item: Puncture) -> str:
+    level = item.level.value if item.level else "level open"
+    if item.distance_mm is None or item.sigma_mm is None or item.level is None:
+        return f"{item.side}: {level}"
+    return f"{item.side}: {level}, {item.distance_mm:.1f} ± {item.sigma_mm:.1f} mm"
+
+
+def _coverage_words(result: CaseResult) -> str:
+    if result.verdict.coverage is Outcome.NOT_APPLICABLE:
+        return "no contrast given"
+    criteria = _coverage_criteria(result)
+    met = sum(c.result is CriterionResult.MET for c in criteria)
+    unclear = sum(c.result is CriterionResult.UNDETERMINED for c in criteria)
+    return f"{met}/{len(criteria)}" + (f", {unclear} open" if unclear else "")
+
+
+def _first_concern(result: CaseResult) -> Text:
+    """The reason that decided against verified, and any flag."""
+    order = (CriterionResult.NOT_MET, CriterionResult.UNDETERMINED)
+    concerns = [c for kind in order for c in result.verdict.criteria if c.result is kind]
+    lines = [f"{concerns[0].name}: {concerns[0].reason}"] if concerns else []
+    lines += [flag.code for flag in result.flags]
+    return Text("\n".join(lines))

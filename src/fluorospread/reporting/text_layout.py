@@ -1,0 +1,130 @@
+"""Fonts, wrapped lines and places for labels that never overlap, whatever the length of the text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import ImageDraw, ImageFont
+
+from fluorospread.errors import OutputError
+
+Font = ImageFont.FreeTypeFont
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the picture."""
+
+
+@cache
+def font(size_px: int, bold: bool = False) -> Font:
+    """DejaVu Sans as matplotlib ships it; found without importing matplotlib, which costs most of a second."""
+    spec = find_spec("matplotlib")
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    if spec is None or spec.origin is None:
+        raise OutputError("matplotlib, whose fonts label the pictures, is not installed; reinstall fluorospread")
+    return ImageFont.truetype(str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / name), size_px)
+
+
+def line_height(face: Font) -> int:
+    """Distance of two baselines in pixels."""
+    ascent, descent = face.getmetrics()
+    return math.ceil(1.15 * (ascent + descent))
+
+
+def elided(text: str, face: Font, width: float) -> str:
+    """The text, its middle left out where it is wider than `width`, so that both ends can be read."""
+    if face.getlength(text) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = math.ceil(kept / 2)
+        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+        if face.getlength(shorter) <= width:
+            return shorter
+    return "…"
+
+
+def wrapped(text: str, face: Font, width: float) -> list[str]:
+    """Lines no wider than `width`; a single word that is wider is broken."""
+    lines: list[str] = []
+    line = ""
+    for word in _breakable(text, face, width):
+        longer = f"{line} {word}" if line else word
+        if face.getlength(longer) <= width:
+            line = longer
+        else:
+            lines.append(line)
+            line = word
+    return [*lines, line] if line else lines or [""]
+
+
+def _breakable(text: str, face: Font, width: float) -> Iterator[str]:
+    for word in text.split():
+        rest = word
+        while face.getlength(rest) > width and len(rest) > 1:
+            cut = next((n for n in range(len(rest) - 1, 0, -1) if face.getlength(rest[:n]) <= width), 1)
+            yield rest[:cut]
+            rest = rest[cut:]
+        yield rest
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share any area."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@dataclass
+class LabelPlacer:
+    """Puts labels into one panel so that none covers another or leaves the panel.
+
+    A label goes as near to its point as there is room; `omitted` counts those for which there was none.
+    """
+
+    panel: Box
+    taken: list[Box] = field(default_factory=list)
+    omitted: int = 0
+
+    def place(
+        self, anchor: tuple[float, float], size: tuple[float, float], gap: float, centred: bool = False
+    ) -> Box | None:
+        """A free box of (width, height) `size` near the (x, y) `anchor`, at least `gap` away from it, or on
+        it when `centred`; None when the panel is full."""
+        for x, y in self._candidates(anchor, size, gap, centred):
+            box = (x, y, x + size[0], y + size[1])
+            inside = (
+                self.panel[0] <= box[0]
+                and box[2] <= self.panel[2]
+                and self.panel[1] <= box[1]
+                and box[3] <= self.panel[3]
+            )
+            if inside and not any(overlap(box, other) for other in self.taken):
+                self.taken.append(box)
+                return box
+        self.omitted += 1
+        return None
+
+    @staticmethod
+    def _candidates(
+        anchor: tuple[float, float], size: tuple[float, float], gap: float, centred: bool
+    ) -> Iterator[tuple[float, float]]:
+        x, y = anchor[0] - size[0] / 2, anchor[1] - size[1] / 2
+        if centred:
+            yield x, y
+        # Right, left, below, above, then the diagonals; then the same further out.
+        turns = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+        for ring in range(1, 7):
+            for right, down in turns:
+                reach_x = size[0] / 2 + gap + (ring - 1) * size[1]
+                reach_y = size[1] / 2 + gap + (ring - 1) * size[1]
+                yield x + right * reach_x, y + down * reach_y
+
+
+def draw_lines(draw: ImageDraw.ImageDraw, lines: list[str], at: tuple[float, float], face: Font, fill: str) -> float:
+    """Draw lines below each other from the top left corner `at`; returns the y below the last one."""
+    x, y = at
+    for line in lines:
+        draw.text((x, y), line, font=face, fill=fill)
+        y += line_height(face)
+    return y

@@ -1,0 +1,60 @@
+"""A result in plain sentences: what was assumed, what else it could be, what a person settled.
+
+Shared by the picture and the terminal, so that no output leaves out what another one says.
+"""
+
+from __future__ import annotations
+
+from fluorospread.model.case import CaseImage, CaseResult
+from fluorospread.model.findings import ContrastStatus, LevelStatus
+from fluorospread.model.verdict import Outcome
+
+OUTCOME_WORDS = {
+    Outcome.VERIFIED: "verified",
+    Outcome.NOT_VERIFIED: "not verified",
+    Outcome.UNDETERMINED: "undetermined",
+    Outcome.NOT_APPLICABLE: "not applicable",
+}
+
+
+def statements(result: CaseResult, omitted_labels: int = 0) -> tuple[str, ...]:
+    """Everything a reader must know beside the criteria, one sentence each, most important first."""
+    found = [_numbering(result)]
+    if result.contrast.status is not ContrastStatus.NOT_GIVEN:
+        reason = f" ({result.contrast.reason})" if result.contrast.reason else ""
+        found.append(f"Contrast: {result.contrast.status.value}{reason}.")
+    found += [f"Flag {flag.code}: {flag.evidence}." for flag in result.flags]
+    if result.overrides:
+        settled = ", ".join(f"{item.name} {item.value}" for item in result.overrides)
+        found.append(f"Settled by a person: {settled}.")
+    found += [f"{_name(image)}: {'; '.join(_doubts(image))}." for image in result.images if _doubts(image)]
+    if omitted_labels:
+        found.append(f"{omitted_labels} label(s) had no room in the pictures; case.json has every point.")
+    return tuple(sentence.replace("..", ".") for sentence in found)
+
+
+def _numbering(result: CaseResult) -> str:
+    image = None if result.reference_image is None else result.images[result.reference_image]
+    levels = None if image is None else image.levels
+    if levels is None:
+        return "Numbering: no frontal image was measured."
+    text = f"Numbering: {levels.status.value}"
+    if levels.status is not LevelStatus.CONFIDENT:
+        text += f" ({levels.reason})"
+    text += f", anchored at {levels.anchor.value.replace('-', ' ')}"
+    if levels.numbering_assumption:
+        text += f"; assumption: {levels.numbering_assumption}"
+    others = [f"shifted by {a.shift:+d}: {100 * a.probability:.0f} %" for a in levels.alternatives]
+    if others:
+        text += f"; alternatives: {', '.join(others)}"
+    return f"{text}."
+
+
+def _doubts(image: CaseImage) -> tuple[str, ...]:
+    """Every fallback of one image, each once."""
+    found = [note for note in (image.geometry.note, image.orientation.note, *image.notes) if note]
+    return tuple(dict.fromkeys(note.strip().rstrip(".") for note in found))
+
+
+def _name(image: CaseImage) -> str:
+    return image.path.replace("\\", "/").rsplit("/", 1)[-1]
