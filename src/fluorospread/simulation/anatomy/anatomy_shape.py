@@ -17,15 +17,15 @@ from fluorospread.simulation.anatomy.vertebra import SideShape, VertebraShape, t
 _THORACIC = ("T9", "T10", "T11", "T12")
 
 # Sagittal tilt (deg, front down positive) and disc height below (mm) of the average spine.
-_TILT_DEG = {"T9": -12.0, "T10": -13.0, "T11": -14.0, "T12": -14.5, "L1": -15.5, "L2": -15.0, "L3": -10.0, "L4": 0.0,
-             "L5": 14.0, "L6": 22.0}  # fmt: skip
+_TILT_DEG = {"T9": -12.0, "T10": -13.0, "T11": -14.0, "T12": -14.5, "L1": -15.5, "L2": -15.0, "L3": -9.5, "L4": -0.5,
+             "L5": 12.0, "L6": 20.0}  # fmt: skip
 _DISC_MM = {"T9": 4.6, "T10": 5.2, "T11": 6.2, "T12": 7.6, "L1": 8.6, "L2": 9.2, "L3": 9.6, "L4": 9.8, "L5": 9.4,
             "L6": 8.5}  # fmt: skip
 # Facet angle from the sagittal plane (deg) and half distance between joints (mm), named by the bone below.
 _FACET_DEG = {"T10": 70.0, "T11": 66.0, "T12": 55.0, "L1": 24.0, "L2": 27.0, "L3": 33.0, "L4": 42.0, "L5": 48.0,
               "L6": 50.0, "S1": 53.0}  # fmt: skip
-_FACET_X = {"T10": 9.5, "T11": 9.5, "T12": 9.8, "L1": 10.4, "L2": 11.2, "L3": 12.4, "L4": 14.2, "L5": 17.0, "L6": 18.5,
-            "S1": 20.5}  # fmt: skip
+_FACET_X = {"T10": 9.5, "T11": 9.5, "T12": 9.8, "L1": 10.0, "L2": 10.8, "L3": 11.9, "L4": 13.6, "L5": 16.2, "L6": 18.5,
+            "S1": 20.0}  # fmt: skip
 
 
 def level_names(lumbar_count: int) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ def _vary_vertebra(
         tp_radius=shape.tp_radius * rng.normal(1.0, 0.1),
         spinous_drop=shape.spinous_drop + rng.normal(0.0, 2.0),
         spinous_length=shape.spinous_length * rng.normal(1.0, 0.1),
-        waist=float(np.clip(shape.waist + rng.normal(0.0, 0.025), 0.78, 0.95)),
+        waist=float(np.clip(shape.waist + rng.normal(0.0, 0.025), 0.73, 0.92)),
         wedge=shape.wedge - (1.0 - crush) * 0.5 + rng.normal(0.0, 0.02),
         lateral_wedge=asymmetry * rng.normal(0.0, 0.012),
         concavity=(float(rng.uniform(0.8, 2.8)), float(rng.uniform(1.0, 3.2))),

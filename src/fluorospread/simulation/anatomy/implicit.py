@@ -140,7 +140,7 @@ def _splat_body(field, cortex, origin, step, half, waist, exponent, plates, cort
                 level = z / max(height, 1.0)
                 if abs(level) > 1.6:
                     continue
-                flare = min(level * level, 1.3)
+                flare = min(abs(level) ** 2.6, 1.2)
                 a = half[0] * (waist + (1.0 - waist) * flare)
                 b = half[1] * (waist + 0.03 + (0.97 - waist) * flare)
                 ax = abs(x) / a

@@ -156,7 +156,7 @@ def _facets(shape: AnatomyShape, below: str) -> tuple[FacetJoint, FacetJoint]:
         axis = vector(0.0, lean, 1.0)
         axis = axis - outward * float(outward @ axis)
         axis /= np.linalg.norm(axis)
-        center = vector(sign * facet.half_distance_mm, back + 14.5, top + 0.5)
+        center = vector(sign * facet.half_distance_mm, back + 14.5, top - 1.5)
         joints.append(
             FacetJoint(
                 center, outward, axis, gap=facet.gap_mm, hypertrophy=facet.hypertrophy[n], sclerosis=facet.sclerosis_mm

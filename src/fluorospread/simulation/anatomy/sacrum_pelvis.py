@@ -87,7 +87,7 @@ def build_sacrum(shape: PelvisShape, joints: tuple[FacetJoint, FacetJoint], grid
     for name, sign, joint in zip(("left", "right"), (1.0, -1.0), joints, strict=True):
         process = joint.superior_process
         across = np.cross(joint.axis, joint.outward)
-        half_x = float(np.hypot(joint.half_width * across[0], 3.3 * joint.hypertrophy * joint.outward[0]))
+        half_x = float(np.hypot(joint.half_width * across[0], joint.process_thickness * joint.outward[0]))
         corner = vector(sign * (abs(process[0]) + half_x), process[1] - 2.0, 12.5)
         landmarks[f"S1.junction.{name}"] = part.on_surface(corner)
         landmarks[f"S1.sap_tip.{name}"] = part.on_surface(process + joint.axis * (0.55 * joint.half_height + 4.0))
@@ -112,26 +112,41 @@ def _add_segments(part: ImplicitPart, centers: list[Vector], wide: float) -> Non
         part.add(centers[n], centers[n + 1], radii, left, 4.0, 1.0)
 
 
+# Lateral masses, left side: (x, offset behind the segment's centre, offset above it, radius). The front
+# row carries the ala and the face of the sacroiliac joint, the rear row the tubercles behind it.
+_FRONT_ROW = ((48.0, 4.0, 0.5, 11.0), (43.0, -4.0, -1.0, 9.5), (31.0, -2.0, 0.0, 7.5))
+_REAR_ROW = ((33.0, 23.0, -8.0, 10.5), (31.0, 18.0, -5.0, 9.5), (23.5, 9.0, -3.0, 8.0), (18.5, 2.0, -1.0, 6.5),
+             (12.0, 0.0, 0.0, 5.0))  # fmt: skip
+
+
+def _row(centers: list[Vector], row: tuple[tuple[float, ...], ...], sign: float, wide: float) -> list[Vector]:
+    return [centers[n] + vector(sign * x * wide, back, up) for n, (x, back, up, _) in enumerate(row)]
+
+
 def _add_lateral_mass(part: ImplicitPart, centers: list[Vector], sign: float, wide: float) -> None:
-    forward = vector(0, 1, 0)
-    top = vector(sign * 15.0, 4.0, 4.0)
-    wing = vector(sign * 43.0 * wide, 10.0, -3.0)
-    part.add(top, wing, (11.0, 11.0, 13.0, 13.0), forward, 6.0, 1.0)
-    offsets = ((43.0, 13.0, 12.5), (40.0, 15.0, 12.5), (31.0, 10.0, 10.0), (22.0, 5.0, 7.5), (14.0, 2.0, 5.5))
-    previous = wing
-    for n, (x, back, radius) in enumerate(offsets[1:], start=1):
-        here = vector(sign * x * wide, centers[n][1] + back - 6.0, centers[n][2])
-        before = offsets[n - 1][2]
-        part.add(previous, here, (before, 0.8 * before, radius, 0.7 * radius), vector(1, 0, 0), 5.0, 1.0)
-        inner = vector(sign * 10.0, centers[n][1], centers[n][2])
-        part.add(inner, here, (0.85 * radius, 0.62 * radius, radius, 0.66 * radius), vector(0, 0, 1), 5.0, 1.0)
-        previous = here
+    side, up = vector(1, 0, 0), vector(0, 0, 1)
+    front, rear = _row(centers, _FRONT_ROW, sign, wide), _row(centers, _REAR_ROW, sign, wide)
+    part.add(vector(sign * 17.0, 3.0, 4.0), front[0], (10.5, 11.0, 11.0, 11.0), up, 6.0, 0.9)
+    for points, row in ((front, _FRONT_ROW), (rear, _REAR_ROW)):
+        for n in range(len(points) - 1):
+            r0, r1 = row[n][3], row[n + 1][3]
+            part.add(points[n], points[n + 1], (r0, r0, r1, r1), side, 6.0, 0.9)
+    for n, (start, end) in enumerate(zip(front, rear, strict=False)):
+        r0, r1 = _FRONT_ROW[n][3], _REAR_ROW[n][3]
+        part.add(start, end, (r0, r0, r1, r1), up, 6.0, 0.9)
+    for n, end in enumerate(rear):
+        radius = _REAR_ROW[n][3]
+        inner = centers[n] + vector(sign * (14.0 - 2.0 * n), 8.0 - 2.0 * n, 0.0)
+        part.add(inner, end, (0.95 * radius, 0.95 * radius, 0.9 * radius, 0.9 * radius), up, 6.0, 0.9)
+    for n, end in enumerate(front[1:], start=1):
+        radius = _FRONT_ROW[n][3]
+        part.add(centers[n], end, (0.8 * radius, 0.8 * radius, radius, radius), up, 6.0, 0.9)
 
 
 def _add_superior_process(part: ImplicitPart, joint: FacetJoint, sign: float) -> None:
     process = joint.superior_process
     across = np.cross(joint.axis, joint.outward)
-    thick = 3.3 * joint.hypertrophy
+    thick = joint.process_thickness
     base = vector(sign * (abs(process[0]) + 1.0), 21.0, 4.0)
     tip = process + joint.axis * joint.half_height * 0.55
     wide = joint.half_width
@@ -141,29 +156,46 @@ def _add_superior_process(part: ImplicitPart, joint: FacetJoint, sign: float) ->
 
 def _add_crest_and_canal(part: ImplicitPart, centers: list[Vector]) -> None:
     back = vector(0, 1, 0)
-    backs = [c + vector(0, offset, -2.0) for c, offset in zip(centers[:5], (27.0, 23.0, 18.0, 14.0, 9.0), strict=True)]
+    depths = (26.0, 22.0, 17.0, 13.0, 9.0)
+    backs = [c + vector(0, offset, -2.0) for c, offset in zip(centers[:5], depths, strict=True)]
     for n in range(4):
-        part.add(backs[n], backs[n + 1], (4.0, 13.0 - 2.0 * n, 4.0, 11.0 - 2.0 * n), back, 4.0, 1.4)
+        part.add(backs[n], backs[n + 1], (4.5, 15.0 - 2.5 * n, 4.5, 12.5 - 2.5 * n), back, 5.0, 1.2)
+        for sign in (1.0, -1.0):
+            # Pedicles and laminae close the canal at its sides.
+            pillar = vector(sign * (15.0 - 2.0 * n), 12.0 - 2.5 * n, 0.0)
+            part.add(
+                centers[n] + pillar, centers[n + 1] + 0.85 * pillar, (5.5, 9.0 - n, 5.0, 8.0 - n), vector(1, 0, 0), 5.0
+            )
     for n in range(3):
         knob = backs[n] + vector(0, 4.0, 0)
-        part.add(knob, knob + vector(0, 4.0, -9.0), (3.0, 3.0, 2.6, 2.6), vector(1, 0, 0), 3.0, 1.5)
-    hollow = [c + vector(0, offset, 0) for c, offset in zip(centers[:5], (20.5, 16.0, 12.0, 8.5, 6.0), strict=True)]
-    hollow[0] = hollow[0] + vector(0, 0, 14.0)
+        part.add(knob, knob + vector(0, 4.5, -9.0), (2.6, 2.6, 2.2, 2.2), vector(1, 0, 0), 4.0, 1.0)
+    hollow = [c + vector(0, offset, 0) for c, offset in zip(centers[:5], (21.0, 16.5, 12.0, 8.5, 6.0), strict=True)]
+    hollow[0] = hollow[0] + vector(0, 1.0, 16.0)
     for n in range(4):
-        size = (14.0 - 2.2 * n, 5.5 - 0.8 * n, 12.0 - 2.2 * n, 4.8 - 0.8 * n)
-        part.cut(hollow[n], hollow[n + 1], size, vector(1, 0, 0), 1.5, 0.8)
+        size = (11.5 - 2.0 * n, 4.6 - 0.7 * n, 9.5 - 2.0 * n, 4.0 - 0.7 * n)
+        part.cut(hollow[n], hollow[n + 1], size, vector(1, 0, 0), 2.5, 0.6)
 
 
 def _cut_foramina(part: ImplicitPart, centers: list[Vector], sign: float, shape: PelvisShape) -> None:
-    columns = (21.5, 19.0, 16.5, 14.0)
+    """Four canals from front to back, each with a groove running sideways from its front mouth.
+
+    The grooves' roofs are the arcuate lines of a frontal film.
+    """
+    columns = (21.0, 18.5, 16.0, 13.5)
+    wide = shape.sacrum_width
+    up = vector(0, 0, 1)
     for n, x in enumerate(columns):
         between = 0.5 * (centers[n] + centers[n + 1])
         along = centers[n + 1] - centers[n]
         normal = np.array([0.0, -along[2], along[1]]) / np.linalg.norm(along)
-        radius = (7.0 - 0.9 * n) * shape.foramen
-        front = between - normal * 26.0 + vector(sign * (x + 4.0) * shape.sacrum_width, 0, 0)
-        rear = between + normal * 34.0 + vector(sign * x * shape.sacrum_width, 0, 0)
-        part.cut(front, rear, (1.1 * radius, 1.25 * radius, 0.55 * radius, 0.6 * radius), vector(0, 0, 1), 2.0, 1.2)
+        radius = (5.6 - 0.7 * n) * shape.foramen
+        mouth = between - normal * (13.0 - 2.5 * n) + vector(sign * (x + 1.0) * wide, 0, 0)
+        inside = between + normal * 8.0 + vector(sign * x * wide, 0, 0)
+        rear = between + normal * 34.0 + vector(sign * (x - 1.0) * wide, 0, 0)
+        part.cut(mouth, inside, (1.15 * radius, 1.3 * radius, 0.9 * radius, radius), up, 2.0, 1.1)
+        part.cut(inside, rear, (0.8 * radius, 0.9 * radius, 0.6 * radius, 0.65 * radius), up, 2.0, 0.8)
+        end = mouth + vector(sign * (13.0 - 2.0 * n), 0, -3.0) - normal * 3.0
+        part.cut(mouth, end, (0.95 * radius, 1.1 * radius, 0.8 * radius, 0.8 * radius), up, 3.0, 1.0)
 
 
 def build_left_hip(shape: PelvisShape, grid_mm: float) -> BuiltBone:

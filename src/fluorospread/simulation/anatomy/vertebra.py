@@ -38,7 +38,7 @@ class VertebraShape:
 
     body_width, body_depth: at the end plates; body_height: at mid body; waist: share of the width left
     at mid height (0.8-0.95); wedge: height gained per mm forwards (-0.1 to 0.2); lateral_wedge: per mm
-    leftwards; concavity: of each end plate; pedicle_x: centre from the midline; junction_z: height of
+    leftwards; concavity: of each end plate; tp_sag: bow of the transverse process (-1 to 2); pedicle_x: centre from the midline; junction_z: height of
     the transverse process' upper border over the body's centre; tp_tip_x: tip from the midline.
     """
 
@@ -62,6 +62,7 @@ class VertebraShape:
     cortex: float = 0.7
     end_plate: float = 1.1
     spinous_shift: float = 0.0
+    tp_sag: float = 0.6
     left: SideShape = field(default_factory=SideShape)
     right: SideShape = field(default_factory=SideShape)
 
@@ -70,22 +71,27 @@ class VertebraShape:
         return self.level.startswith("L")
 
     @property
+    def is_last(self) -> bool:
+        """Whether it has the stout, rising transverse processes of the lowest lumbar vertebra."""
+        return self.tp_radius > 6.0
+
+    @property
     def back(self) -> float:
         """y of the posterior wall."""
         return 0.5 * self.body_depth
 
 
 _TYPICAL = {
-    # level: width, depth, height, pedicle x, width, height, TP tip x, TP z, rise, radius, spine drop, length
-    "T9": VertebraShape("T9", 32, 27, 21.0, 11.0, 6.0, 13.0, 27, 5.0, 3.0, 5.0, 20.0, 30.0, 0.90),
-    "T10": VertebraShape("T10", 33.5, 28, 21.8, 11.4, 6.5, 13.5, 25, 5.0, 3.0, 5.0, 18.0, 29.0, 0.90),
-    "T11": VertebraShape("T11", 36, 28.5, 22.8, 12.2, 7.5, 14.5, 21, 5.0, 2.0, 4.6, 12.0, 26.0, 0.89),
-    "T12": VertebraShape("T12", 39.5, 29.5, 24.0, 13.0, 7.6, 15.0, 20, 4.5, 1.0, 4.2, 7.0, 25.0, 0.88),
-    "L1": VertebraShape("L1", 42, 31, 25.4, 13.4, 7.4, 15.0, 35, 4.5, -1.0, 4.0, 5.0, 27.0, 0.86),
-    "L2": VertebraShape("L2", 44, 32, 26.4, 14.0, 8.2, 14.8, 40, 4.5, 0.0, 4.2, 5.0, 28.0, 0.86),
-    "L3": VertebraShape("L3", 46, 33, 27.0, 15.2, 9.6, 14.5, 46, 4.0, 1.0, 4.4, 5.0, 29.0, 0.86),
-    "L4": VertebraShape("L4", 48, 34, 27.0, 16.8, 11.6, 14.5, 43.5, 3.5, 4.0, 4.6, 5.0, 27.0, 0.87),
-    "L5": VertebraShape("L5", 50.5, 34.5, 26.2, 19.4, 15.0, 14.0, 45, 1.0, 7.0, 7.5, 3.0, 22.0, 0.90, 0.10),
+    # level: width, depth, height, pedicle x, width, height, TP tip x, TP z, rise, radius, spine drop, length, waist
+    "T9": VertebraShape("T9", 32, 27, 21.0, 11.0, 6.0, 13.0, 27, 5.0, 3.0, 5.0, 20.0, 30.0, 0.86),
+    "T10": VertebraShape("T10", 33.5, 28, 21.8, 11.4, 6.5, 13.5, 25, 5.0, 3.0, 5.0, 18.0, 29.0, 0.86),
+    "T11": VertebraShape("T11", 36, 28.5, 22.8, 12.2, 7.5, 14.5, 21, 5.0, 2.0, 4.6, 12.0, 26.0, 0.85),
+    "T12": VertebraShape("T12", 39.5, 29.5, 24.0, 13.0, 7.6, 15.0, 20, 4.5, 1.0, 4.2, 7.0, 25.0, 0.83),
+    "L1": VertebraShape("L1", 42, 31, 25.4, 13.4, 7.4, 15.0, 35, 4.5, -1.0, 4.0, 5.0, 27.0, 0.81),
+    "L2": VertebraShape("L2", 44, 32, 26.4, 14.0, 8.2, 14.8, 40, 4.5, 0.0, 4.2, 5.0, 28.0, 0.80),
+    "L3": VertebraShape("L3", 46, 33, 27.0, 15.0, 9.4, 14.5, 46, 3.6, 1.0, 4.4, 5.0, 29.0, 0.80),
+    "L4": VertebraShape("L4", 48, 34, 27.0, 16.4, 11.2, 14.5, 43.5, 1.5, 4.0, 4.6, 5.0, 27.0, 0.81),
+    "L5": VertebraShape("L5", 50.5, 34.5, 26.2, 18.8, 14.5, 14.0, 46, -2.0, 7.0, 6.3, 3.0, 22.0, 0.86, 0.10),
 }
 _TYPICAL["L6"] = replace(_TYPICAL["L5"], level="L6", wedge=0.12)
 
@@ -107,21 +113,26 @@ class FacetJoint:
     center: Vector
     outward: Vector
     axis: Vector
-    half_height: float = 7.5
-    half_width: float = 5.2
+    half_height: float = 9.2
+    half_width: float = 5.8
     gap: float = 2.0
     hypertrophy: float = 1.0
     sclerosis: float = 0.0
 
     @property
+    def process_thickness(self) -> float:
+        """Half thickness of either process across the joint."""
+        return 4.0 * self.hypertrophy
+
+    @property
     def superior_process(self) -> Vector:
         """Centre of the process of the vertebra below."""
-        return self.center + self.outward * (0.5 * self.gap + 3.0 * self.hypertrophy)
+        return self.center + self.outward * (0.5 * self.gap + 0.9 * self.process_thickness)
 
     @property
     def inferior_process(self) -> Vector:
         """Centre of the process of the vertebra above."""
-        return self.center - self.outward * (0.5 * self.gap + 3.0 * self.hypertrophy)
+        return self.center - self.outward * (0.5 * self.gap + 0.9 * self.process_thickness)
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,7 @@ def build_vertebra(shape: VertebraShape, joints: FacetJoints, grid_mm: float) ->
 
 def _pedicle(shape: VertebraShape, sign: float) -> tuple[Vector, Vector]:
     z = 0.5 * shape.body_height - 0.5 * shape.pedicle_height - (0.5 if shape.is_lumbar else -1.0)
-    flare = 1.5 if shape.level in ("L5", "L6") else 0.8
+    flare = 1.5 if shape.is_last else 0.8
     return (
         vector(sign * (shape.pedicle_x - flare), shape.back - 5.0, z),
         vector(sign * (shape.pedicle_x + flare), shape.back + 9.0, z),
@@ -194,66 +205,90 @@ def _pedicle(shape: VertebraShape, sign: float) -> tuple[Vector, Vector]:
 def _add_arch(part: ImplicitPart, shape: VertebraShape, sign: float, upper: FacetJoint, lower: FacetJoint) -> None:
     front, rear = _pedicle(shape, sign)
     width, height = 0.5 * shape.pedicle_width, 0.5 * shape.pedicle_height
-    part.add(front, rear, (height, width, height, width), vector(0, 0, 1), 3.0, 2.0)
-    grown = upper.hypertrophy
+    part.add(front, rear, (height, width, height, width), vector(0, 0, 1), 3.0, shape.cortex + 0.7)
+    isthmus, inferior = _add_articular_processes(part, shape, rear, upper, lower)
+    isthmus[0] = sign * max(abs(isthmus[0]), 8.0)
+    # Each lamina is a plate higher than thick that falls towards the spinous process; its lower border
+    # and the inferior process leave the notch seen as a dark window under it.
+    drop = 0.35 * shape.spinous_drop
+    middle = vector(shape.spinous_shift * 0.5, shape.back + 22.0, -7.0 - drop)
+    part.add(isthmus + vector(0, 0, 1.5), middle, (8.5, 3.2, 7.5, 3.4), vector(0, 0, 1), 3.0, 1.5)
+    low = vector(sign * 2.5, shape.back + 23.0, -12.5 - drop)
+    part.add(inferior + lower.axis * 5.0, low, (5.2, 3.4, 4.0, 3.2), vector(0, 0, 1), 2.5, 1.6)
+
+
+def _add_articular_processes(
+    part: ImplicitPart, shape: VertebraShape, rear: Vector, upper: FacetJoint, lower: FacetJoint
+) -> tuple[Vector, Vector]:
+    """Superior process, isthmus and inferior process; returns the isthmus and the inferior process."""
+    sign = np.sign(rear[0])
     superior = upper.superior_process
+    across = np.cross(upper.axis, upper.outward)
     base = vector(superior[0], rear[1] + 2.0, rear[2] - 1.0)
     tip = superior + upper.axis * upper.half_height * 0.55
-    across = np.cross(upper.axis, upper.outward)
-    thick = 3.3 * grown
-    part.add(base, superior, (6.0, 5.0, upper.half_width, thick), across, 3.0, 2.0)
+    thick, wide = upper.process_thickness, upper.half_width * upper.hypertrophy
+    part.add(base, superior, (6.5, 5.6, wide, 1.1 * thick), across, 3.0, 1.6)
     part.add(
-        superior - upper.axis * 2.0, tip, (upper.half_width * grown, thick, 4.2 * grown, 0.8 * thick), across, 2.5,
-        1.6 + upper.sclerosis,
+        superior - upper.axis * 2.0, tip, (wide, thick, 4.4 * upper.hypertrophy, 0.8 * thick), across, 2.5,
+        1.4 + upper.sclerosis,
     )  # fmt: skip
+    if shape.is_lumbar:
+        # The mamillary process makes the superior process stout behind.
+        knob = superior + vector(sign * 1.0, 4.5, -1.5)
+        part.add(knob, knob + vector(0, 1.0, -4.0), (3.4, 3.6, 3.0, 3.2), vector(1, 0, 0), 3.0, 1.2)
     inferior = lower.inferior_process
-    isthmus = vector(0.55 * base[0] + 0.45 * inferior[0], base[1] + 4.0, -4.5)
-    part.add(base, isthmus, (5.2, 4.6, 5.0, 3.8), vector(1, 0, 0), 3.0, 2.4)
-    across_low = np.cross(lower.axis, lower.outward)
-    thick_low = 3.3 * lower.hypertrophy
-    low_tip = inferior - lower.axis * lower.half_height * 0.6
-    part.add(isthmus, inferior, (5.6, 3.6, lower.half_width, thick_low), across_low, 3.0, 2.0)
+    isthmus = vector(0.5 * base[0] + 0.5 * inferior[0], base[1] + 4.5, -4.5)
+    part.add(base, isthmus, (6.2, 4.8, 6.2, 3.9), vector(1, 0, 0), 3.0, 2.0)
+    across = np.cross(lower.axis, lower.outward)
+    thick, wide = lower.process_thickness, lower.half_width * lower.hypertrophy
+    part.add(isthmus, inferior, (4.2, 6.4, wide, 1.15 * thick), across, 3.0, 1.8)
     part.add(
-        inferior + lower.axis * 2.0, low_tip,
-        (lower.half_width * lower.hypertrophy, thick_low, 4.0 * lower.hypertrophy, 0.8 * thick_low),
-        across_low, 2.5, 1.6 + lower.sclerosis,
+        inferior + lower.axis * 2.0, inferior - lower.axis * lower.half_height * 0.75,
+        (wide, 1.1 * thick, 4.4 * lower.hypertrophy, 0.85 * thick), across, 2.5, 1.4 + lower.sclerosis,
     )  # fmt: skip
-    # The lamina runs from the isthmus to the spinous process, a plate higher than thick.
-    middle = vector(shape.spinous_shift * 0.5, shape.back + 21.0, -7.0 - 0.4 * shape.spinous_drop)
-    part.add(isthmus, middle, (8.0, 3.0, 8.5, 3.0), vector(0, 0, 1), 3.0, 2.0)
+    return isthmus, inferior
 
 
 def _tp_ends(shape: VertebraShape, sign: float, side: SideShape) -> tuple[Vector, Vector]:
     root = vector(sign * (shape.pedicle_x + 0.2 * shape.pedicle_width), shape.back + 7.0, shape.tp_z)
-    if shape.level in ("L5", "L6"):
+    if shape.is_last:
         root[1] -= 4.0
     reach = (shape.tp_tip_x - abs(root[0])) * side.tp_length_factor
     back = 7.0 if shape.is_lumbar else 9.0
-    tip = root + vector(sign * (reach - 0.7 * shape.tp_radius), back, shape.tp_rise + side.tp_rise_mm)
+    tip = root + vector(sign * (reach - 0.8 * shape.tp_radius), back, shape.tp_rise + side.tp_rise_mm)
     return root, tip
+
+
+# Half height of the transverse process over `tp_radius` along its length: root, neck, paddle, tip.
+_TP_STATIONS = (0.0, 0.42, 0.8, 1.0)
+_TP_PROFILE = (1.35, 0.86, 1.05, 0.72)
+_TP_PROFILE_LAST = (1.4, 1.05, 0.8, 0.55)
 
 
 def _add_transverse_process(part: ImplicitPart, shape: VertebraShape, sign: float, side: SideShape) -> None:
     root, tip = _tp_ends(shape, sign, side)
     radius = shape.tp_radius
-    thick = 0.62 * radius if shape.is_lumbar else 0.95 * radius
-    waist = root + 0.55 * (tip - root)
-    up = vector(0, 0, 1)
-    part.add(root, waist, (1.2 * radius, 1.25 * thick, 0.9 * radius, thick), up, 3.0, 1.4)
-    part.add(waist, tip, (0.9 * radius, thick, 0.95 * radius, 0.9 * thick), up, 2.0, 1.2)
+    flat = 0.95 if not shape.is_lumbar else (0.8 if shape.is_last else 0.58)
+    profile = _TP_PROFILE_LAST if shape.is_last else _TP_PROFILE
+    # The process sags a little between its root and its tip.
+    points = [root + t * (tip - root) + vector(0, 0, -4.0 * shape.tp_sag * t * (1.0 - t)) for t in _TP_STATIONS]
+    for n in range(3):
+        start, end = radius * profile[n], radius * profile[n + 1]
+        part.add(points[n], points[n + 1], (start, flat * start, end, flat * end), vector(0, 0, 1), 3.0, 0.9)
     if shape.is_lumbar:
-        # Mamillary and accessory processes roughen the root behind.
-        knob = root + vector(sign * 0.5, 3.5, -1.0)
-        part.add(knob, knob + vector(sign * 1.0, 1.5, -3.0), (2.6, 2.6, 2.0, 2.0), up, 2.0, 1.5)
+        accessory = root + vector(sign * 1.0, 3.5, -3.5)
+        part.add(accessory, accessory + vector(sign * 1.0, 1.5, -3.0), (2.4, 2.4, 1.8, 1.8), vector(0, 0, 1), 2.0, 1.0)
 
 
 def _add_spinous_process(part: ImplicitPart, shape: VertebraShape) -> None:
-    start = vector(0.3 * shape.spinous_shift, shape.back + 19.0, -5.0 - 0.3 * shape.spinous_drop)
+    start = vector(0.3 * shape.spinous_shift, shape.back + 19.0, -4.5 - 0.3 * shape.spinous_drop)
     end = vector(shape.spinous_shift, shape.back + 19.0 + shape.spinous_length, -7.0 - shape.spinous_drop)
-    high = (8.0, 9.0) if shape.is_lumbar else (6.0, 5.0)
-    part.add(start, end, (high[0], 3.2, high[1], 2.8), vector(0, 0, 1), 3.0, 1.4)
-    ridge = end + vector(0, -1.0, 0.35 * high[1])
-    part.add(ridge, end + vector(0, 0, -0.7 * high[1]), (2.8, 2.8, 3.9, 3.9), vector(1, 0, 0), 2.0, 1.3)
+    half = (8.5, 9.0) if shape.is_lumbar else (6.0, 5.0)
+    up = vector(0, 0, 1)
+    part.add(start, end, (half[0], 2.4, half[1], 2.0), up, 3.0, 1.0)
+    # Thin above, thick below: the drop seen end on.
+    low_start, low_end = start - vector(0, 0, 0.55 * half[0]), end - vector(0, 2.0, 0.6 * half[1])
+    part.add(low_start, low_end, (3.6, 3.0, 3.8, 3.7), up, 2.5, 1.1)
 
 
 def _cut_canal(part: ImplicitPart, shape: VertebraShape) -> None:
@@ -298,15 +333,17 @@ def _side_landmarks(
     superior = upper.superior_process
     across = np.cross(upper.axis, upper.outward)
     # Half the frontal extent of the process' elliptic section.
-    half_x = float(np.hypot(upper.half_width * across[0], 3.3 * upper.hypertrophy * upper.outward[0]))
+    wide = upper.half_width * upper.hypertrophy
+    half_x = float(np.hypot(wide * across[0], upper.process_thickness * upper.outward[0]))
     lateral_border = abs(superior[0]) + half_x
     share = min(max((lateral_border - abs(root[0])) / max(abs(tip[0]) - abs(root[0]), 1.0), 0.0), 0.5)
     process = root + share * (tip - root)
-    cranial_border = process[2] + shape.tp_radius * (1.2 - 0.3 * share / 0.55)
-    corner = vector(sign * lateral_border, 0.5 * (process[1] + superior[1]), cranial_border)
+    profile = _TP_PROFILE_LAST if shape.is_last else _TP_PROFILE
+    border = shape.tp_radius * float(np.interp(share, _TP_STATIONS, profile)) - 4.0 * shape.tp_sag * share * (1 - share)
+    corner = vector(sign * lateral_border, 0.5 * (process[1] + superior[1]), process[2] + border)
     return {
         "pedicle": 0.5 * (front + rear),
         "junction": part.on_surface(corner),
-        "tp_tip": part.on_surface(tip + vector(sign * 0.7 * shape.tp_radius, 0, 0)),
+        "tp_tip": part.on_surface(tip + vector(sign * 0.5 * shape.tp_radius, 0, 0)),
         "sap_tip": part.on_surface(superior + upper.axis * (upper.half_height * 0.55 + 4.0)),
     }
