@@ -16,6 +16,8 @@ FluorospreadError
 │   ├── CaseError                 images that do not make one case
 │   ├── ProtocolError             a protocol file that does not fit its schema
 │   └── CaseFileError             a case.json that does not fit its schema
+├── ReviewError                   a step that the protocol of reading does not allow (exit code 2)
+├── StoreError                    the review store cannot be opened, read or written (exit code 3)
 ├── OutputError                   the result cannot be written where asked
 └── WeightsError                  network weights are missing or not the recorded ones
 
@@ -93,6 +95,18 @@ class ProtocolError(InputError):
 
 class CaseFileError(InputError):
     """A case.json does not fit its schema."""
+
+
+class ReviewError(FluorospreadError):
+    """A step that the protocol of reading does not allow now, or a reading that is not complete."""
+
+    exit_code = 2
+
+
+class StoreError(FluorospreadError):
+    """The review store or a reader's key cannot be opened, read or written."""
+
+    exit_code = 3
 
 
 class OutputError(FluorospreadError):

@@ -1,0 +1,1 @@
+"""Reviews, kept: an append-only log of signed events in SQLite, or PostgreSQL for several workstations."""
