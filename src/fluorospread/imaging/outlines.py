@@ -1,0 +1,111 @@
+"""Regions in thresholded images: hysteresis, thickness, signed distance and sub-pixel outlines.
+
+Arrays are (rows, cols); points are (row, col) px with the first pixel centre at (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.imaging.normalisation import BoolArray, FloatArray
+
+Outline = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected region: its pixels within `window` (row slice, column slice) of the image."""
+
+    window: tuple[slice, slice]
+    pixels: BoolArray
+    area_px: int
+    largest_radius_px: float
+    """Radius of the largest disc that fits inside."""
+
+    def paint(self, onto: BoolArray) -> None:
+        """Set the region's pixels in a mask of the whole image."""
+        onto[self.window] |= self.pixels
+
+
+def hysteresis(high: BoolArray, low: BoolArray) -> BoolArray:
+    """Connected parts (8-neighbours) of `low` that hold a pixel of `high`."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(low, structure=np.ones((3, 3)))
+    if count == 0:
+        return np.zeros(low.shape, dtype=np.bool_)
+    keep = np.zeros(count + 1, dtype=np.bool_)
+    keep[np.unique(labels[high & low])] = True
+    keep[0] = False
+    kept: BoolArray = keep[labels]
+    return kept
+
+
+def fill_small_holes(mask: BoolArray, largest_px: float) -> BoolArray:
+    """Holes (4-neighbours) of at most `largest_px` pixels become part of the mask."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(~mask)
+    if count == 0:
+        return mask.copy()
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    small = sizes <= largest_px
+    small[0] = False
+    filled: BoolArray = mask | small[labels]
+    return filled
+
+
+def regions(mask: BoolArray) -> list[Region]:
+    """Connected regions (8-neighbours), largest first."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    found = []
+    for index, window in enumerate(ndimage.find_objects(labels, count), start=1):
+        pixels: BoolArray = labels[window] == index
+        padded = np.pad(pixels, 1)
+        radius = float(ndimage.distance_transform_edt(padded).max())
+        found.append(Region(window, pixels, int(pixels.sum()), radius))
+    return sorted(found, key=lambda region: -region.area_px)
+
+
+def signed_distance(mask: BoolArray, spacing: tuple[float, float] = (1.0, 1.0)) -> FloatArray:
+    """Distance to the outline, > 0 inside and < 0 outside, in units of `spacing` per pixel.
+
+    The outline runs half a pixel beyond the last pixel centre inside. An empty or full mask gives -inf or +inf.
+    """
+    from scipy import ndimage
+
+    if not mask.any() or mask.all():
+        return np.full(mask.shape, np.inf if mask.any() else -np.inf, dtype=np.float32)
+    half = 0.5 * float(np.sqrt(spacing[0] * spacing[1]))
+    inside = ndimage.distance_transform_edt(mask, sampling=spacing)
+    outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    distance: FloatArray = np.where(mask, inside - half, half - outside).astype(np.float32)
+    return distance
+
+
+def outlines(mask: BoolArray, shortest_px: float = 8.0) -> tuple[Outline, ...]:
+    """Closed outlines of the mask (holes included) as (row, col) points, longest first."""
+    from skimage import measure
+
+    if not mask.any():
+        return ()
+    rows, cols = np.nonzero(mask)
+    top, left = int(rows.min()), int(cols.min())
+    inner = mask[top : int(rows.max()) + 1, left : int(cols.max()) + 1]
+    lines = measure.find_contours(np.pad(inner, 1).astype(np.float32), 0.5)
+    shifted = [line + np.array([top - 1.0, left - 1.0]) for line in lines if len(line) >= shortest_px]
+    shifted.sort(key=len, reverse=True)
+    return tuple(tuple((float(r), float(c)) for r, c in line) for line in shifted)
+
+
+def rim(mask: BoolArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """(rows, cols) of the mask's pixels that touch its outside."""
+    from scipy import ndimage
+
+    rows, cols = np.nonzero(mask & ~ndimage.binary_erosion(mask, border_value=0))
+    return rows, cols

@@ -1,0 +1,176 @@
+"""Flags what a reader must look at: contrast where the block does not aim, and what no frontal image can show.
+
+Nothing is ever excluded: from a still image vascular uptake is seen in about half of the cases (Lee 2008: 59 %)
+and epidural spread is read no better than by chance (Sagir 2025: kappa 0.15). So a flag says *suspected* with
+its evidence, or *cannot be excluded*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.imaging.outlines import regions
+from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level, Side
+from fluorospread.model.findings import ContrastMask, ContrastMethod, Junction, LevelLabels, LevelStatus
+from fluorospread.model.geometry import Geometry
+from fluorospread.model.radiograph import BoolImage
+from fluorospread.model.spread import Spread
+from fluorospread.model.verdict import Flag
+
+
+@dataclass(frozen=True)
+class AberrantSettings:
+    """When contrast counts as being where it should not.
+
+    Attributes
+    ----------
+    most_cranial, most_caudal
+        Levels the block's contrast is expected to stay within.
+    pedicle_share
+        Where the pedicle line runs between the midline (0) and the SAP-TP junction (1): on AP films the
+        pedicle's inner border lies at about two thirds. Chosen on annotated films; +-0.1.
+    medial_least_mm2, medial_least_length_mm
+        Contrast medial to that line counts from this area and craniocaudal length on.
+    branch_width_mm, branch_length_mm
+        Widest and shortest thin branch that may be a vessel.
+    """
+
+    most_cranial: Level = Level.L3
+    most_caudal: Level = Level.S1
+    pedicle_share: float = 0.6
+    medial_least_mm2: float = 30.0
+    medial_least_length_mm: float = 10.0
+    branch_width_mm: float = 3.0
+    branch_length_mm: float = 15.0
+
+
+def flag_aberrant(
+    contrast: ContrastMask,
+    spread: Spread,
+    levels: LevelLabels,
+    junctions: tuple[Junction, ...],
+    geometry: Geometry,
+    settings: AberrantSettings = AberrantSettings(),
+) -> tuple[Flag, ...]:
+    """Flags for the reader; empty only where no contrast was found."""
+    if contrast.mask is None:
+        return ()
+    flags: list[Flag] = []
+    mm_per_px = geometry.mm_per_px or levels.estimated_mm_per_px
+    if mm_per_px is not None:
+        flags += _vascular(contrast.mask, mm_per_px, settings)
+        flags += _medial(contrast.mask, levels, junctions, mm_per_px, settings)
+    flags += _beyond(spread, levels, settings)
+    named = {flag.code for flag in flags}
+    if "vascular-uptake-suspected" not in named:
+        seen = "a cine" if contrast.method is ContrastMethod.CINE else "still images (which show about half of it)"
+        flags.append(
+            Flag("vascular-uptake-not-excluded", f"intravascular uptake cannot be excluded from {seen}; none suspected")
+        )
+    if "epidural-spread-suspected" not in named:
+        flags.append(
+            Flag(
+                "epidural-spread-not-excluded",
+                "epidural or foraminal spread cannot be excluded from a frontal image; none suspected",
+            )
+        )
+    flags.append(
+        Flag(
+            "depth-not-verified",
+            "superficial, intramuscular, intra-articular or intrathecal contrast cannot be excluded: "
+            "depth is not visible in frontal projection",
+        )
+    )
+    return tuple(flags)
+
+
+def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> list[Flag]:
+    """Thin branches: what a disc of the branch's width does not fit into, and that is long."""
+    from scipy import ndimage
+
+    radius = 0.5 * settings.branch_width_mm / mm_per_px
+    core = ndimage.distance_transform_edt(mask) > radius
+    opened = ndimage.distance_transform_edt(~core) <= radius + 1.0 if core.any() else np.zeros_like(mask)
+    found = []
+    for region in regions(mask & ~opened):
+        rows, cols = np.nonzero(region.pixels)
+        if rows.size * mm_per_px < settings.branch_length_mm:
+            break
+        length_mm = _length_px(rows, cols) * mm_per_px
+        width_mm = rows.size * mm_per_px**2 / max(length_mm, 1e-9)
+        if length_mm >= settings.branch_length_mm and width_mm <= settings.branch_width_mm:
+            row, col = region.window[0].start + rows.mean(), region.window[1].start + cols.mean()
+            found.append(f"{length_mm:.0f} mm long, {width_mm:.1f} mm wide at row {row:.0f}, column {col:.0f}")
+    if not found:
+        return []
+    return [Flag("vascular-uptake-suspected", "intravascular uptake suspected: thin branch " + "; ".join(found[:3]))]
+
+
+def _length_px(rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]) -> float:
+    """Extent of a region along its principal axis."""
+    if rows.size < 3:
+        return float(rows.size)
+    points = np.stack([rows, cols]).astype(np.float64)
+    axis = np.linalg.eigh(np.cov(points))[1][:, 1]
+    return float(np.ptp(axis @ points)) + 1.0
+
+
+def _medial(
+    mask: BoolImage,
+    levels: LevelLabels,
+    junctions: tuple[Junction, ...],
+    mm_per_px: float,
+    settings: AberrantSettings,
+) -> list[Flag]:
+    """Contrast between the pedicle lines of the two sides, along the spine."""
+    if levels.status is LevelStatus.INDETERMINATE or levels.midline_col(0.0) is None:
+        return []
+    flags = []
+    rows = np.arange(mask.shape[0])
+    cols = np.arange(mask.shape[1])
+    midline = np.array([levels.midline_col(float(row)) for row in rows], dtype=float)
+    for side in sorted({j.side for j in junctions}):
+        own = sorted(j.point_px for j in junctions if j.side is side)
+        junction_line = np.interp(rows, [p[0] for p in own], [p[1] for p in own])
+        pedicle = midline + settings.pedicle_share * (junction_line - midline)
+        low, high = np.minimum(pedicle, midline), np.maximum(pedicle, midline)
+        between = mask & (cols[None, :] >= low[:, None]) & (cols[None, :] <= high[:, None])
+        # Beyond the outermost junctions the line is a guess, so leave those rows out.
+        pitch = 0.5 * 35.0 / mm_per_px
+        between[(rows < own[0][0] - pitch) | (rows > own[-1][0] + pitch)] = False
+        area_mm2 = float(between.sum()) * mm_per_px**2
+        length_mm = float(between.any(axis=1).sum()) * mm_per_px
+        if area_mm2 >= settings.medial_least_mm2 and length_mm >= settings.medial_least_length_mm:
+            evidence = (
+                f"epidural or foraminal spread suspected: {area_mm2:.0f} mm² of contrast over {length_mm:.0f} mm "
+                f"medial to the pedicle line, {_side_words(side)}; contrast behind the lamina looks the same"
+            )
+            flags.append(Flag("epidural-spread-suspected", evidence))
+    return flags
+
+
+def _beyond(spread: Spread, levels: LevelLabels, settings: AberrantSettings) -> list[Flag]:
+    """Contrast beside vertebrae above or below the expected ones."""
+    if levels.status is LevelStatus.INDETERMINATE:
+        return []
+    flags = []
+    first, last = CRANIAL_TO_CAUDAL.index(settings.most_cranial), CRANIAL_TO_CAUDAL.index(settings.most_caudal)
+    for pool in spread.pools:
+        above = [level for level in pool.levels_spanned if CRANIAL_TO_CAUDAL.index(level) < first]
+        below = [level for level in pool.levels_spanned if CRANIAL_TO_CAUDAL.index(level) > last]
+        for code, found, limit in (
+            ("spread-cranial-of-expected", above, settings.most_cranial),
+            ("spread-caudal-of-expected", below, settings.most_caudal),
+        ):
+            if found:
+                names = ", ".join(level.value for level in found)
+                where = _side_words(pool.side)
+                flags.append(Flag(code, f"contrast suspected beside {names}, beyond {limit.value}, {where}"))
+    return flags
+
+
+def _side_words(side: Side | None) -> str:
+    return "side unknown" if side is None else side.value
