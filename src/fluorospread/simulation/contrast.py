@@ -8,6 +8,7 @@ is added to the beam. Families differ in how contrast breaks up; all are smooth 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ _BEHIND_JUNCTION_MM = 2.0
 # Covered junctions share a film of at least this much, so that their truth is beyond doubt.
 _FILM_MG_CM2 = 6.0
 _FILM_RADIUS_MM = 12.0
-_KEPT_CLEAR_MM = 10.0
+_KEPT_CLEAR_MM = 7.0
 _BORDER_MM = 25.0
 
 
@@ -292,7 +293,7 @@ def _with_mass(
     clear = np.ones_like(shape)
     for level, (at_u, at_v) in local.items():
         if level not in spread.covered:
-            clear *= smoothstep((np.hypot(u - at_u, v - at_v) - _KEPT_CLEAR_MM) / 5.0)
+            clear *= smoothstep((np.hypot(u - at_u, v - at_v) - _KEPT_CLEAR_MM) / 4.0)
     film, shape = film * clear, shape * clear
     cell_cm2 = (GRID_MM / 10.0) ** 2
     left_mg = spread.iodine_mg - float(film.sum()) * cell_cm2
@@ -304,7 +305,7 @@ def _with_mass(
 def _distance_to_path(u: Floats, v: Floats, path: Floats) -> Floats:
     """Distance (n, m) in mm from a path of one or more points (k, 2), lateral and cranial."""
     nearest = np.hypot(u - path[0, 0], v - path[0, 1])
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in itertools.pairwise(path):
         step = end - start
         share = np.clip(((u - start[0]) * step[0] + (v - start[1]) * step[1]) / (step @ step), 0.0, 1.0)
         nearest = np.minimum(nearest, np.hypot(u - start[0] - share * step[0], v - start[1] - share * step[1]))

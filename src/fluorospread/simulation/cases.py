@@ -1,0 +1,300 @@
+"""The sample cases (the study's protocol 1 and four that must not pass) and random ones for evaluation.
+
+Random cases for tuning and for judging draw from different plume families and different people, so that
+nothing that was tuned is judged on what it was tuned on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.case import Role
+from fluorospread.model.geometry import ColumnsTowards
+from fluorospread.simulation.anatomy.surface import Anatomy
+from fluorospread.simulation.case_recipe import (
+    CaseRecipe,
+    FieldRecipe,
+    FileKind,
+    ImageRecipe,
+    PersonRecipe,
+    PunctureRecipe,
+    TagGroup,
+    ViewRecipe,
+)
+from fluorospread.simulation.contrast import PlumeFamily, Spread
+from fluorospread.simulation.detector import Exposure
+from fluorospread.simulation.stored_pixels import PixelFormat, Relationship
+
+L3, L4, L5 = Level.L3, Level.L4, Level.L5
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+
+
+class Split(StrEnum):
+    """What random cases are for."""
+
+    TUNING = "tuning"
+    JUDGING = "judging"
+
+
+PLUME_FAMILIES: dict[Split, tuple[PlumeFamily, ...]] = {
+    Split.TUNING: (PlumeFamily.FASCICLE_STRIATED, PlumeFamily.FASCIAL_SHEET, PlumeFamily.MULTILOBULAR),
+    Split.JUDGING: (PlumeFamily.POOL_WITH_TAILS, PlumeFamily.RETICULATED),
+}
+
+
+def build_person(person: PersonRecipe, grid_mm: float = 1.2) -> Anatomy:
+    """The procedural anatomy of a recipe's person."""
+    from fluorospread.simulation.anatomy.anatomy_shape import AnatomyShape
+    from fluorospread.simulation.anatomy.procedural import build_anatomy
+
+    rng = np.random.default_rng([person.seed, 7])
+    shape = AnatomyShape.sample(rng, lumbar_count=person.lumbar_count, degeneration=person.degeneration)
+    return build_anatomy(shape, grid_mm)
+
+
+def sample_cases() -> tuple[CaseRecipe, ...]:
+    """The nine sample cases: P1-01 to P1-05, then one for each way to fail."""
+    return (*_protocol_1_cases(), *_failing_cases())
+
+
+_NEEDLE_ONLY = (ImageRecipe(Role.NEEDLE),)
+# Between two exposures the C-arm and the patient shift a little, and gut moves more.
+_NEEDLE_AND_POST = (
+    ImageRecipe(Role.NEEDLE),
+    ImageRecipe(
+        Role.POST,
+        contrast=True,
+        shift_mm=(2.6, 1.0, -3.4),
+        axial_deg=0.5,
+        sagittal_deg=-0.4,
+        roll_deg=0.6,
+        gas_shift_mm=(2.0, 0.0, -3.0),
+    ),
+)
+_AT_L5 = (
+    PunctureRecipe(L5, LEFT, lateral_mm=0.8, cranial_mm=0.6, tilt_deg=38, azimuth_deg=-35, with_extension=True),
+    PunctureRecipe(L5, RIGHT, lateral_mm=1.2, cranial_mm=-0.5, tilt_deg=42, azimuth_deg=-25, bevel_roll_deg=60),
+)
+
+
+def _protocol_1_cases() -> tuple[CaseRecipe, ...]:
+    wide = ViewRecipe()
+    turned = dataclasses.replace(wide, columns_towards=ColumnsTowards.PATIENT_RIGHT, sid_mm=1050.0)
+    both = tuple(
+        Spread(side, (L4, L5), PlumeFamily.FASCICLE_STRIATED, cranial_mm=15.0, caudal_mm=13.0) for side in (LEFT, RIGHT)
+    )
+    steep = (
+        PunctureRecipe(L5, LEFT, lateral_mm=1.5, cranial_mm=1.0, tilt_deg=16, azimuth_deg=-60),
+        PunctureRecipe(L5, RIGHT, lateral_mm=-0.5, cranial_mm=0.8, tilt_deg=22, azimuth_deg=-40, bevel_roll_deg=140),
+    )
+    flat = (
+        PunctureRecipe(L5, LEFT, lateral_mm=0.5, cranial_mm=-1.2, tilt_deg=50, azimuth_deg=-15, length_mm=110.0),
+        PunctureRecipe(L5, RIGHT, lateral_mm=2.0, cranial_mm=0.3, tilt_deg=46, azimuth_deg=-20, length_mm=110.0),
+    )
+    return (
+        CaseRecipe(
+            "P1-01", "iotrolan over L4 and L5 on both sides", 101, PersonRecipe(11, degeneration=0.25),
+            _NEEDLE_AND_POST, _AT_L5, both, contrast_given=True, view=wide, expected="verified",
+        ),
+        CaseRecipe(
+            "P1-02", "both needles at L5, no contrast", 102, PersonRecipe(23, degeneration=0.15),
+            _NEEDLE_ONLY, steep, view=turned, exposure=Exposure(75, 3.0, 0.1, 700),
+            pixel_format=PixelFormat(Relationship.LIN, 14, 1), file_kind=FileKind.RF, expected="verified",
+        ),
+        CaseRecipe(
+            "P1-03", "both needles at L5, no contrast", 103, PersonRecipe(33, degeneration=0.45),
+            _NEEDLE_ONLY, flat, view=dataclasses.replace(wide, field=FieldRecipe("circle", 150.0, 150.0, blanked=True)),
+            exposure=Exposure(85, 3.5, 0.2, 500, 0.8),
+            pixel_format=PixelFormat(Relationship.DISP, 12, -1, blank_outside_field=True), expected="verified",
+        ),
+        CaseRecipe(
+            "P1-04", "both needles at L5, no contrast", 104, PersonRecipe(44, degeneration=0.3),
+            (ImageRecipe(Role.NEEDLE, axial_deg=2.0, sagittal_deg=4.0, roll_deg=-2.0),), _AT_L5, view=turned,
+            exposure=Exposure(78, 3.0, 0.0, 1500, 0.4), pixel_format=PixelFormat(Relationship.LOG, 14, -1),
+            file_kind=FileKind.DX, expected="verified",
+        ),
+        CaseRecipe(
+            "P1-05", "both needles at L5, no contrast", 105, PersonRecipe(55, degeneration=0.6),
+            _NEEDLE_ONLY, steep,
+            view=dataclasses.replace(wide, field=FieldRecipe("rectangle", 148.0, 118.0, declared=True)),
+            exposure=Exposure(90, 3.0, 0.2, 400, 0.7), pixel_format=PixelFormat(Relationship.LOG, 12, -1),
+            expected="verified",
+        ),
+    )  # fmt: skip
+
+
+def _failing_cases() -> tuple[CaseRecipe, ...]:
+    at_l4 = tuple(dataclasses.replace(p, level=L4) for p in _AT_L5)
+    sheet = PlumeFamily.FASCIAL_SHEET
+    covering = tuple(Spread(side, (L4, L5), sheet, cranial_mm=13.0, caudal_mm=13.0) for side in (LEFT, RIGHT))
+    short = tuple(
+        Spread(side, (L5,), PlumeFamily.MULTILOBULAR, cranial_mm=13.0, caudal_mm=16.0, lateral_mm=24.0)
+        for side in (LEFT, RIGHT)
+    )
+    # Open from L2 to the L5 junctions: neither the sacrum nor a rib can be seen.
+    narrow = ViewRecipe(offset_mm=(0.0, 24.0, 32.0), field=FieldRecipe("rectangle", 88.0, 72.0, blanked=True))
+    return (
+        CaseRecipe(
+            "F-puncture-at-L4", "both needles one level too high", 201, PersonRecipe(66, degeneration=0.2),
+            _NEEDLE_AND_POST, at_l4, covering, contrast_given=True, expected="not-verified",
+        ),
+        CaseRecipe(
+            "F-one-side-only", "nothing done on the right", 202, PersonRecipe(77, degeneration=0.35),
+            _NEEDLE_AND_POST, _AT_L5[:1], covering[:1], contrast_given=True, expected="not-verified",
+        ),
+        CaseRecipe(
+            "F-short-of-L4", "contrast stays at L5 on both sides", 203, PersonRecipe(88, degeneration=0.3),
+            _NEEDLE_AND_POST, _AT_L5, short, contrast_given=True, expected="not-verified",
+        ),
+        CaseRecipe(
+            "F-no-anchor", "neither sacrum nor ribs in view", 204, PersonRecipe(99, degeneration=0.2),
+            _NEEDLE_ONLY, _AT_L5, view=narrow,
+            pixel_format=PixelFormat(blank_outside_field=True), expected="undetermined",
+        ),
+    )  # fmt: skip
+
+
+def sample_split(split: Split, index: int) -> CaseRecipe:
+    """Random case `index` of a split; the same index gives the same case."""
+    rng = np.random.default_rng([list(Split).index(split), index])
+    recipe = sample_recipe(rng, PLUME_FAMILIES[split], f"{split.value}-{index:04d}")
+    # Even people are tuned on, odd ones judged on.
+    person = dataclasses.replace(recipe.person, seed=2 * recipe.person.seed + list(Split).index(split))
+    return dataclasses.replace(recipe, person=person)
+
+
+def sample_recipe(
+    rng: np.random.Generator, plume_families: Sequence[PlumeFamily], case_id: str = "random"
+) -> CaseRecipe:
+    """A random case: person, punctures (most at L5), contrast (in six of ten), view, beam and pixels."""
+    with_contrast = bool(rng.random() < 0.6)
+    images: tuple[ImageRecipe, ...] = (_sample_image(rng, Role.NEEDLE),)
+    if with_contrast:
+        needle_out = bool(rng.random() < 0.15)
+        images = (*images, _sample_image(rng, Role.POST, contrast=True, needles=not needle_out))
+    return CaseRecipe(
+        case_id,
+        "random",
+        int(rng.integers(2**31)),
+        PersonRecipe(int(rng.integers(2**30))),
+        images,
+        _sample_punctures(rng),
+        _sample_spreads(rng, plume_families) if with_contrast else (),
+        contrast_given=with_contrast,
+        view=_sample_view(rng),
+        exposure=_sample_exposure(rng),
+        pixel_format=_sample_format(rng),
+        file_kind=FileKind(rng.choice(["XA", "RF", "DX"], p=[0.6, 0.25, 0.15])),
+        left_out=frozenset({TagGroup.ANGLES, TagGroup.BEAM} if rng.random() < 0.4 else ()),
+    )
+
+
+def _sample_image(rng: np.random.Generator, role: Role, contrast: bool = False, needles: bool = True) -> ImageRecipe:
+    dx, dy, dz = (float(v) for v in rng.normal(0.0, (2.0, 1.0, 2.5)))
+    gx, gz = (float(v) for v in rng.normal(0.0, 3.0, 2))
+    axial, sagittal, roll = (float(v) for v in rng.normal(0.0, (0.5, 0.5, 0.6)))
+    return ImageRecipe(role, contrast, needles, (dx, dy, dz), axial, sagittal, roll, (gx, 0.0, gz))
+
+
+def _sample_punctures(rng: np.random.Generator) -> tuple[PunctureRecipe, ...]:
+    plan = rng.choice(["both", "one-wrong", "both-wrong", "one-side", "beside"], p=[0.68, 0.11, 0.08, 0.08, 0.05])
+    odd_side = LEFT if rng.random() < 0.5 else RIGHT
+    wrong = L4 if rng.random() < 0.75 else L3
+    punctures = []
+    for side in (LEFT, RIGHT):
+        if plan == "one-side" and side is odd_side:
+            continue
+        is_wrong = plan == "both-wrong" or (plan == "one-wrong" and side is odd_side)
+        beside = 17.0 if plan == "beside" and side is odd_side else 0.0
+        end_on = rng.random() < 0.12
+        reach, angle = 3.5 * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
+        punctures.append(
+            PunctureRecipe(
+                wrong if is_wrong else L5,
+                side,
+                lateral_mm=float(beside + reach * np.cos(angle)),
+                cranial_mm=float(reach * np.sin(angle)),
+                tilt_deg=float(rng.uniform(1.0, 6.0) if end_on else rng.uniform(12.0, 55.0)),
+                azimuth_deg=float(rng.uniform(-75.0, 40.0)),
+                length_mm=float(rng.choice([70.0, 90.0, 120.0])),
+                bevel_roll_deg=float(rng.uniform(0.0, 360.0)),
+                with_extension=bool(rng.random() < 0.4),
+            )
+        )
+    return tuple(punctures)
+
+
+def _sample_spreads(rng: np.random.Generator, families: Sequence[PlumeFamily]) -> tuple[Spread, ...]:
+    extents: tuple[tuple[Level, ...], ...] = ((L4, L5), (L3, L4, L5), (L5,), (L4,), (L3, L4))
+    plan = rng.choice(["both", "one-differs", "one-side"], p=[0.62, 0.28, 0.10])
+    odd_side = LEFT if rng.random() < 0.5 else RIGHT
+    family = families[int(rng.integers(len(families)))]
+    spreads = []
+    for side in (LEFT, RIGHT):
+        odd = side is odd_side
+        if plan == "one-side" and odd:
+            continue
+        covered = extents[int(rng.choice(5, p=[0.1, 0.05, 0.5, 0.2, 0.15] if odd and plan == "one-differs"
+                                         else [0.75, 0.12, 0.07, 0.03, 0.03]))]  # fmt: skip
+        spreads.append(
+            Spread(
+                side,
+                covered,
+                family,
+                cranial_mm=float(rng.uniform(10.0, 18.0)),
+                caudal_mm=float(rng.uniform(10.0, 16.0)),
+                medial_mm=float(rng.uniform(9.0, 14.0)),
+                lateral_mm=float(rng.uniform(12.0, 26.0)),
+                iodine_mg=float(rng.uniform(180.0, 300.0)),
+                dilution=float(rng.uniform(0.05, 0.4)),
+            )
+        )
+    return tuple(spreads)
+
+
+def _sample_view(rng: np.random.Generator) -> ViewRecipe:
+    dx, dy, dz = (float(v) for v in rng.normal((0.0, 22.0, 12.0), (8.0, 8.0, 10.0)))
+    stop = None
+    kind = rng.random()
+    if kind < 0.2:
+        stop = FieldRecipe("circle", 150.0, 150.0, blanked=bool(rng.random() < 0.5))
+    elif kind < 0.45:
+        half_rows, half_cols = rng.uniform((135.0, 95.0), (150.0, 150.0))
+        stop = FieldRecipe("rectangle", float(half_rows), float(half_cols), declared=bool(rng.random() < 0.8))
+    return ViewRecipe(
+        offset_mm=(dx, dy, dz),
+        sid_mm=float(rng.uniform(980.0, 1100.0)),
+        source_to_isocentre_mm=float(rng.uniform(660.0, 780.0)),
+        columns_towards=ColumnsTowards.PATIENT_LEFT if rng.random() < 0.5 else ColumnsTowards.PATIENT_RIGHT,
+        beam="AP" if rng.random() < 0.8 else "PA",
+        field=stop,
+    )
+
+
+def _sample_exposure(rng: np.random.Generator) -> Exposure:
+    return Exposure(
+        tube_kv=float(rng.uniform(70.0, 95.0)),
+        filter_al_mm=float(rng.uniform(2.5, 5.0)),
+        filter_cu_mm=float(rng.choice([0.0, 0.1, 0.2])),
+        quanta_per_pixel=float(np.exp(rng.uniform(np.log(200.0), np.log(3000.0)))),
+        scatter_to_primary=float(rng.uniform(0.3, 1.0)),
+        focal_spot_mm=float(rng.choice([0.3, 0.6])),
+        detector_sigma_mm=float(rng.uniform(0.15, 0.3)),
+    )
+
+
+def _sample_format(rng: np.random.Generator) -> PixelFormat:
+    relationship = Relationship(rng.choice(["LOG", "LIN", "DISP"], p=[0.45, 0.3, 0.25]))
+    bits = int(rng.choice([10, 12, 14])) if relationship is not Relationship.LIN else int(rng.choice([12, 14, 16]))
+    inverted = bool(rng.random() < 0.25)
+    return PixelFormat(
+        relationship,
+        bits,
+        -1 if (relationship is not Relationship.LIN) ^ inverted else 1,
+        "MONOCHROME1" if rng.random() < 0.2 else "MONOCHROME2",
+    )
