@@ -38,7 +38,10 @@ class Override:
 
 @dataclass(frozen=True)
 class CaseImage:
-    """One image of the case with what was found in it. `levels` is None for images not measured."""
+    """One image of the case with what was found in it. `levels` is None for images not measured.
+
+    `frame` is the frame that the findings belong to (zero-based; 0 for a single image).
+    """
 
     path: str
     sha256: str
@@ -56,6 +59,7 @@ class CaseImage:
     junctions: tuple[Junction, ...] = ()
     needles: tuple[NeedleTip, ...] = ()
     notes: tuple[str, ...] = ()
+    frame: int = 0
 
 
 @dataclass(frozen=True)

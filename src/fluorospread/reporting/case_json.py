@@ -179,6 +179,7 @@ def _image_to_json(image: CaseImage) -> Json:
         "rows": image.rows,
         "cols": image.cols,
         "frames": image.frames,
+        "frame": image.frame,
         "sop_instance_uid": image.sop_instance_uid,
         "quantity": image.quantity,
         "polarity_source": image.polarity_source,
@@ -264,6 +265,7 @@ def _image(item: Json) -> CaseImage:
         junctions=tuple(_junction(j) for j in item["junctions"]),
         needles=tuple(_needle(n) for n in item["needles"]),
         notes=tuple(item["notes"]),
+        frame=item["frame"],
     )
 
 

@@ -80,12 +80,8 @@ class CaseEvidence:
     contrast_given
         False only when the case declares that none was given; None when nobody said.
     coverage
-        As measured; empty when there was nothing to measure, with `contrast_reason` saying why.
-    coverage_levels
-        Labels that name the junctions of `coverage`; None when there are none.
-    unproven_absence
-        Sides on which contrast was not seen in an image whose sensitivity is unknown: there, "not
-        covered" cannot be told from "not visible".
+        As measured, doubts about numbering and visibility already in its answers; empty when there was
+        nothing to measure, with `contrast_reason` saying why.
     """
 
     images: tuple[ImageEvidence, ...]
@@ -93,9 +89,7 @@ class CaseEvidence:
     contrast_status: ContrastStatus
     contrast_reason: str = ""
     coverage: tuple[Coverage, ...] = ()
-    coverage_levels: LevelLabels | None = None
     no_puncture_reason: str = "no needle was found on this side"
-    unproven_absence: frozenset[Side] = frozenset()
 
 
 def judge_case(protocol: Protocol, evidence: CaseEvidence) -> tuple[tuple[Puncture, ...], Verdict]:
@@ -177,7 +171,11 @@ def _judge_tip(protocol: Protocol, image: ImageEvidence, tip: NeedleTip, side: S
 def _places(image: ImageEvidence, side: Side) -> list[_Place]:
     """Junctions on this side, with the expected places of the neighbours that were not located, so that
     a tip beyond the last located junction is not ascribed to it."""
-    located = {j.level: _Place(j.level, j.point_px, j.uncertainty_px, True, j.confidence) for j in image.junctions if j.side is side}
+    located = {
+        j.level: _Place(j.level, j.point_px, j.uncertainty_px, True, j.confidence)
+        for j in image.junctions
+        if j.side is side
+    }
     expected: dict[Level, _Place] = {}
     for place in located.values():
         for step in (-1, 1):
@@ -324,10 +322,6 @@ def _coverage_criterion(evidence: CaseEvidence, level: Level, side: Side) -> Cri
         return Criterion(name, CriterionResult.NOT_APPLICABLE, "no contrast was given, as the case declares")
     if not evidence.coverage:
         return _undetermined(name, evidence.contrast_reason or f"contrast: {evidence.contrast_status.value}")
-    labels = evidence.coverage_levels
-    if labels is None or labels.status is not LevelStatus.CONFIDENT:
-        why = "unknown" if labels is None else f"{labels.status.value} ({labels.reason})"
-        return _undetermined(name, f"the levels are {why}")
     found = next((c for c in evidence.coverage if c.level is level and c.side is side), None)
     if found is None:
         unsided = [c for c in evidence.coverage if c.level is level and not c.side.of_patient]
@@ -335,8 +329,6 @@ def _coverage_criterion(evidence: CaseEvidence, level: Level, side: Side) -> Cri
             seen = " | ".join(f"{c.side.value}: {c.reason}" for c in unsided)
             return _undetermined(name, f"which side is the patient's {side.value} is unknown; {seen}")
         return _undetermined(name, f"the {level.value} junction was not located on this side")
-    if found.covered is Answer.NO and side in evidence.unproven_absence:
-        return _undetermined(name, f"{found.reason}; how little contrast this image would show is unknown")
     result = {
         Answer.YES: CriterionResult.MET,
         Answer.NO: CriterionResult.NOT_MET,

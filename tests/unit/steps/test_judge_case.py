@@ -73,7 +73,7 @@ def covered(answer, levels=(Level.L4, Level.L5), sides=BOTH):
     )
 
 
-IMAGED = {"contrast_given": True, "contrast_status": ContrastStatus.FOUND, "coverage_levels": LABELS}
+IMAGED = {"contrast_given": True, "contrast_status": ContrastStatus.FOUND}
 AT_BOTH_TARGETS = (tip(Side.LEFT, 180), tip(Side.RIGHT, 180))
 
 
@@ -278,12 +278,6 @@ def test_contrast_on_one_side_only_is_not_verified_even_when_the_other_needle_is
     assert verdict.puncture is Outcome.UNDETERMINED
 
 
-def test_absence_in_an_image_of_unknown_sensitivity_is_undetermined():
-    coverage = covered(Answer.YES, sides=(Side.LEFT,)) + covered(Answer.NO, sides=(Side.RIGHT,))
-    _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=coverage, unproven_absence=frozenset({Side.RIGHT}), **IMAGED)
-    assert verdict.coverage is Outcome.UNDETERMINED
-
-
 @pytest.mark.parametrize("given", [True, None])
 @pytest.mark.parametrize("status", [ContrastStatus.NOT_IMAGED, ContrastStatus.NOT_FOUND])
 def test_contrast_not_seen_and_not_declared_absent_is_undetermined(given, status):
@@ -295,9 +289,11 @@ def test_contrast_not_seen_and_not_declared_absent_is_undetermined(given, status
     assert verdict.criteria[-1].reason == "no post image"
 
 
-def test_coverage_of_uncertain_levels_is_undetermined_whatever_was_measured():
-    _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=covered(Answer.NO), **{**IMAGED, "coverage_levels": UNSURE})
+def test_a_junction_whose_coverage_is_open_leaves_the_case_open():
+    coverage = covered(Answer.YES, levels=(Level.L4,)) + covered(Answer.UNDETERMINED, levels=(Level.L5,))
+    _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=coverage, **IMAGED)
     assert verdict.coverage is Outcome.UNDETERMINED
+    assert verdict.criteria[-1].reason == "undetermined: L5 right"
 
 
 def test_a_junction_that_was_not_located_leaves_its_coverage_open():

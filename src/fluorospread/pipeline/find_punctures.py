@@ -1,0 +1,83 @@
+"""Where each needle went: tips from the image that shows them best, else what the contrast says of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from fluorospread.model.anatomy import Side
+from fluorospread.model.case import Role
+from fluorospread.model.findings import NeedleTip
+from fluorospread.model.spread import Pool
+from fluorospread.model.verdict import PunctureSource
+from fluorospread.pipeline.look_at_image import Look, look_for_needles
+from fluorospread.pipeline.settings import VerifySettings
+from fluorospread.steps.judge_case import ImageEvidence
+
+# Contrast runs off to one side of where it was injected: the place of injection lies within the pool, about
+# a quarter of its length from its middle (1 sd, our estimate; it mostly leaves the level undetermined).
+_EPICENTRE_SD_OF_LENGTH = 0.25
+
+
+def find_tips(looks: tuple[Look, ...], wanted_sides: int, settings: VerifySettings) -> tuple[Look, ...]:
+    """The looks with needle tips in those that were searched.
+
+    Needle images come first, then images before contrast; where there is neither, runs and images with
+    contrast, which may hide a tip. A weaker image adds tips only on sides the stronger ones left empty.
+    """
+    found = list(looks)
+    roles = [look.role for look in looks]
+    clear = [role for role in (Role.NEEDLE, Role.PRE) if role in roles]
+    sides: set[Side] = set()
+    for role in clear or [Role.CINE, Role.POST]:
+        settled = frozenset(sides)
+        for index, look in enumerate(looks):
+            if look.role is role and len(settled) < wanted_sides:
+                searched = look_for_needles(look, settings)
+                found[index] = _without_sides(searched, settled)
+                sides |= {tip.side for tip in found[index].needles if tip.side is not None}
+    return tuple(found)
+
+
+def _without_sides(look: Look, sides: frozenset[Side]) -> Look:
+    return replace(look, needles=tuple(tip for tip in look.needles if tip.side not in sides))
+
+
+def tip_evidence(looks: tuple[Look, ...]) -> tuple[ImageEvidence, ...]:
+    """What the needle tips of each image say, each judged by its own image's junctions."""
+    return tuple(_evidence(look, look.needles, PunctureSource.NEEDLE_TIP) for look in looks if look.needles)
+
+
+def contrast_evidence(
+    look: Look, pools: tuple[Pool, ...], tips: tuple[ImageEvidence, ...]
+) -> tuple[ImageEvidence, ...]:
+    """What the contrast says of punctures on sides where no needle tip is seen."""
+    seen = {tip.side for image in tips for tip in image.tips}
+    middles = tuple(
+        NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * _length_px(pool), 1.0)
+        for pool in pools
+        if pool.side is not None and pool.side not in seen
+    )
+    return (_evidence(look, middles, PunctureSource.CONTRAST_EPICENTRE),) if middles and look.levels else ()
+
+
+def _length_px(pool: Pool) -> float:
+    points = [point for ring in pool.outline_px for point in ring]
+    if not points:
+        return math.sqrt(pool.area_px)
+    rows, cols = zip(*points, strict=True)
+    return max(max(rows) - min(rows), max(cols) - min(cols))
+
+
+def _evidence(look: Look, tips: tuple[NeedleTip, ...], source: PunctureSource) -> ImageEvidence:
+    if look.levels is None:
+        raise ValueError(f"{look.name} was not measured")
+    return ImageEvidence(
+        name=look.name,
+        levels=look.levels,
+        junctions=look.junctions,
+        tips=tips,
+        source=source,
+        geometry=look.radiograph.geometry,
+        junctions_reason=look.junctions_reason,
+    )

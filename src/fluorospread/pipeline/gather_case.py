@@ -1,0 +1,281 @@
+"""Paths as a user gives them in, a `CaseRequest` out: which images make a case and what role each has.
+
+Roles come, strongest first, from options, from case.toml, from file names that start with a role, from
+DICOM tags. A role nothing settles stays None for `verify_case` to settle from the image.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fluorospread.errors import CaseError, MissingFileError, UsageError
+from fluorospread.model.anatomy import Level
+from fluorospread.model.case import Override, Role
+from fluorospread.model.geometry import ColumnsTowards, PointPx, RowsTowards
+from fluorospread.pipeline.sort_study import sort_study
+
+CASE_FILE = "case.toml"
+# "post.dcm", "post-2.dcm", "postcontrast.dcm", but not "posterior.dcm".
+_ROLE_NAME = re.compile(rf"({'|'.join(Role)})(contrast)?(?![a-z])", re.IGNORECASE)
+# What a folder may hold beside images without that being worth a note.
+_NOT_IMAGES = {".toml", ".json", ".md", ".txt", ".csv", ".html", ".pdf"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class CaseOverrides:
+    """What a person settles; None leaves it to the files.
+
+    Attributes
+    ----------
+    spacing_mm
+        (row, column) spacing in the patient plane.
+    polarity
+        "bone-bright" or "bone-dark", as the pixels are stored.
+    level_at
+        Body centres (row, col) in the reference image; they settle the numbering.
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+    columns_towards: ColumnsTowards | None = None
+    rows_towards: RowsTowards | None = None
+    polarity: str | None = None
+    level_at: Mapping[Level, PointPx] = field(default_factory=dict)
+
+    def recorded(self) -> tuple[Override, ...]:
+        """As they are written to case.json, named like the options."""
+        found: list[Override] = []
+        if self.spacing_mm is not None:
+            found.append(Override("spacing-mm", " ".join(f"{value:g}" for value in self.spacing_mm)))
+        for name in ("columns_towards", "rows_towards", "polarity"):
+            value = getattr(self, name)
+            if value is not None:
+                found.append(Override(name.replace("_", "-"), str(value)))
+        found += [Override("level-at", f"{level}={r:g},{c:g}") for level, (r, c) in self.level_at.items()]
+        return tuple(found)
+
+    def over(self, weaker: CaseOverrides) -> CaseOverrides:
+        """These, and `weaker` ones where these say nothing."""
+        return CaseOverrides(
+            self.spacing_mm or weaker.spacing_mm,
+            self.columns_towards or weaker.columns_towards,
+            self.rows_towards or weaker.rows_towards,
+            self.polarity or weaker.polarity,
+            self.level_at or weaker.level_at,
+        )
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """One image file; `role` is None where nothing outside the image settles it."""
+
+    path: Path
+    role: Role | None
+    role_source: str
+
+
+@dataclass(frozen=True)
+class CaseRequest:
+    """What to verify. `contrast_given` is None when nobody said; `notes` go to the first image's."""
+
+    case_id: str
+    images: tuple[ImageRequest, ...]
+    contrast_given: bool | None = None
+    protocol: str | None = None
+    overrides: CaseOverrides = CaseOverrides()
+    notes: tuple[str, ...] = ()
+
+
+def gather_options(
+    roles: Mapping[Role, Sequence[Path]], case_id: str | None, contrast_given: bool | None, overrides: CaseOverrides
+) -> CaseRequest:
+    """The case named image by image (`--needle A --post B`).
+
+    Raises
+    ------
+    UsageError
+        No image is named, one is named twice, or `--no-contrast` stands beside `--post`.
+    """
+    images = tuple(ImageRequest(path, role, f"--{role}") for role, paths in roles.items() for path in paths)
+    if not images:
+        raise UsageError("name at least one image")
+    paths = [image.path.absolute() for image in images]
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is named twice; one image has one role")
+    if contrast_given is False and roles.get(Role.POST):
+        raise UsageError("--no-contrast says that none was given, yet --post names an image after it")
+    name = case_id or images[0].path.parent.absolute().name or images[0].path.stem
+    return CaseRequest(safe_case_id(name), images, contrast_given, overrides=overrides)
+
+
+def find_cases(path: Path) -> tuple[Path, ...]:
+    """The cases a path stands for: itself, or the cases a folder of case folders holds, by name."""
+    if not path.is_dir() or _is_case_folder(path):
+        return (path,)
+    inside = tuple(sorted(entry for entry in path.iterdir() if entry.is_dir() and _is_case_folder(entry)))
+    return inside or (path,)
+
+
+def gather_case(
+    path: Path,
+    contrast_given: bool | None = None,
+    overrides: CaseOverrides = CaseOverrides(),
+) -> CaseRequest:
+    """The case in one image file or one folder; options outrank what the folder says.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file or folder, or case.toml names a file that is not there.
+    CaseError
+        The folder holds no image, images of several patients, or a case.toml that does not fit its schema.
+    """
+    if path.is_dir():
+        request = _from_folder(path)
+    elif path.exists():
+        request = CaseRequest(safe_case_id(path.stem), (ImageRequest(path, None, ""),))
+    else:
+        raise MissingFileError(f"{path}: no such file or folder")
+    given = request.contrast_given if contrast_given is None else contrast_given
+    if given is False and any(image.role is Role.POST for image in request.images):
+        raise CaseError(f"{path}: declared as without contrast, yet it has a post image; remove one of the two")
+    return replace(request, contrast_given=given, overrides=overrides.over(request.overrides))
+
+
+def safe_case_id(name: str) -> str:
+    """A name that is also a folder's: letters, digits, dot, dash and underscore, at most 80 of them."""
+    cleaned = re.sub(r"[^\w.-]+", "_", name).strip("._-")
+    return cleaned[:80] or "case"
+
+
+def unique_case_ids(requests: Sequence[CaseRequest]) -> tuple[CaseRequest, ...]:
+    """The same requests; a name met before gets -2, -3 … so that no result overwrites another."""
+    taken: set[str] = set()
+    renamed = []
+    for request in requests:
+        name, count = request.case_id, 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{request.case_id}-{count}"
+        taken.add(name.lower())
+        renamed.append(replace(request, case_id=name))
+    return tuple(renamed)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    except OSError as error:
+        raise MissingFileError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+
+
+def _role_of(path: Path) -> Role | None:
+    match = _ROLE_NAME.match(path.name)
+    return None if match is None or path.suffix.lower() in _NOT_IMAGES else Role(match.group(1).lower())
+
+
+def _is_case_folder(folder: Path) -> bool:
+    return any(path.name == CASE_FILE or _role_of(path) is not None for path in _files(folder))
+
+
+def _from_folder(folder: Path) -> CaseRequest:
+    case_id = safe_case_id(folder.absolute().name)
+    declared = _read_case_file(folder / CASE_FILE) if (folder / CASE_FILE).is_file() else {}
+    listed = declared.get("images")
+    notes: tuple[str, ...] = ()
+    if listed is not None:
+        images = _listed_images(folder, listed)
+    else:
+        present = _files(folder)
+        images = tuple(
+            ImageRequest(path, role, "file name") for path in present if (role := _role_of(path)) is not None
+        )
+        unused = [p.name for p in present if _role_of(p) is None and p.suffix.lower() not in _NOT_IMAGES]
+        if images and unused:
+            notes = (f"not used, as the name starts with no role: {', '.join(unused)}",)
+        if not images:
+            images, notes = _from_tags(folder)
+    return CaseRequest(
+        case_id=safe_case_id(declared.get("case_id", case_id)),
+        images=images,
+        contrast_given=declared.get("contrast_given"),
+        protocol=_declared_protocol(folder, declared.get("protocol")),
+        overrides=_declared_overrides(declared),
+        notes=notes,
+    )
+
+
+def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[str, ...]]:
+    """Images of a DICOM study folder, however deep; pictures have no tags to sort by."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in _NOT_IMAGES)
+    pictures = [path.name for path in found if path.suffix.lower() in _PICTURES]
+    dicoms = [path for path in found if path.suffix.lower() not in _PICTURES]
+    sorted_images, notes = sort_study(dicoms)
+    if not sorted_images:
+        hint = (
+            f"its {len(pictures)} picture(s) have no tags to sort by: let their names start with "
+            f"{', '.join(Role)}, or give each picture by itself"
+            if pictures
+            else f"expected images, a {CASE_FILE}, or a DICOM study"
+        )
+        raise CaseError(f"{folder}: no case here; {hint}")
+    if pictures:
+        notes = (*notes, f"not used, as pictures have no tags to sort by: {', '.join(pictures)}")
+    return tuple(ImageRequest(item.path, item.role, item.source) for item in sorted_images), notes
+
+
+def _read_case_file(path: Path) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CaseError(f"{path}: expected TOML in UTF-8 ({error})") from error
+    schema = json.loads(files("fluorospread.pipeline").joinpath("case_folder.schema.json").read_text(encoding="utf-8"))
+    error_found = best_match(Draft202012Validator(schema).iter_errors(declared))
+    if error_found is not None:
+        where = ".".join(str(part) for part in error_found.absolute_path) or "the file"
+        raise CaseError(f"{path}: {where}: {error_found.message}")
+    return declared
+
+
+def _listed_images(folder: Path, listed: Mapping[str, str | list[str]]) -> tuple[ImageRequest, ...]:
+    images = tuple(
+        ImageRequest(folder / name, Role(role), CASE_FILE)
+        for role, names in listed.items()
+        for name in ([names] if isinstance(names, str) else names)
+    )
+    missing = [str(image.path) for image in images if not image.path.is_file()]
+    if missing:
+        raise MissingFileError(f"{folder / CASE_FILE}: names files that are not there: {', '.join(missing)}")
+    return images
+
+
+def _declared_protocol(folder: Path, name: str | None) -> str | None:
+    """A protocol's name, or the path of its file, which case.toml gives relative to the case folder."""
+    return str(folder / name) if name is not None and name.endswith(".toml") else name
+
+
+def _declared_overrides(declared: Mapping[str, Any]) -> CaseOverrides:
+    spacing, columns, rows = (declared.get(key) for key in ("spacing_mm", "columns_towards", "rows_towards"))
+    pair = (spacing, spacing) if isinstance(spacing, (int, float)) else spacing
+    return CaseOverrides(
+        spacing_mm=None if pair is None else (float(pair[0]), float(pair[1])),
+        columns_towards=None if columns is None else ColumnsTowards(columns),
+        rows_towards=None if rows is None else RowsTowards(rows),
+        polarity=declared.get("polarity"),
+        level_at={
+            Level(name): (float(point[0]), float(point[1])) for name, point in declared.get("level_at", {}).items()
+        },
+    )
