@@ -104,7 +104,7 @@ def _protocol_1_cases() -> tuple[CaseRecipe, ...]:
         CaseRecipe(
             "P1-02", "both needles at L5, no contrast", 102, PersonRecipe(23, degeneration=0.15),
             _NEEDLE_ONLY, steep, view=turned, exposure=Exposure(75, 3.0, 0.1, 700),
-            pixel_format=PixelFormat(Relationship.LIN, 14, 1), file_kind=FileKind.RF, expected="verified",
+            pixel_format=PixelFormat(Relationship.LIN, 16, 1), file_kind=FileKind.RF, expected="verified",
         ),
         CaseRecipe(
             "P1-03", "both needles at L5, no contrast", 103, PersonRecipe(33, degeneration=0.45),
@@ -173,6 +173,7 @@ def sample_recipe(
 ) -> CaseRecipe:
     """A random case: person, punctures (most at L5), contrast (in six of ten), view, beam and pixels."""
     with_contrast = bool(rng.random() < 0.6)
+    file_kind = FileKind(rng.choice(["XA", "RF", "DX"], p=[0.6, 0.25, 0.15]))
     images: tuple[ImageRecipe, ...] = (_sample_image(rng, Role.NEEDLE),)
     if with_contrast:
         needle_out = bool(rng.random() < 0.15)
@@ -188,8 +189,8 @@ def sample_recipe(
         contrast_given=with_contrast,
         view=_sample_view(rng),
         exposure=_sample_exposure(rng),
-        pixel_format=_sample_format(rng),
-        file_kind=FileKind(rng.choice(["XA", "RF", "DX"], p=[0.6, 0.25, 0.15])),
+        pixel_format=_sample_format(rng, file_kind),
+        file_kind=file_kind,
         left_out=frozenset({TagGroup.ANGLES, TagGroup.BEAM} if rng.random() < 0.4 else ()),
     )
 
@@ -288,13 +289,16 @@ def _sample_exposure(rng: np.random.Generator) -> Exposure:
     )
 
 
-def _sample_format(rng: np.random.Generator) -> PixelFormat:
+def _sample_format(rng: np.random.Generator, file_kind: FileKind) -> PixelFormat:
     relationship = Relationship(rng.choice(["LOG", "LIN", "DISP"], p=[0.45, 0.3, 0.25]))
-    bits = int(rng.choice([10, 12, 14])) if relationship is not Relationship.LIN else int(rng.choice([12, 14, 16]))
+    # XA and RF know 8, 10, 12 and 16 bits; a linear detector needs the depth.
+    depths = (12, 16) if relationship is Relationship.LIN else (10, 12, 16)
+    if file_kind is FileKind.DX:
+        depths = (12, 14)
     inverted = bool(rng.random() < 0.25)
     return PixelFormat(
         relationship,
-        bits,
+        int(rng.choice(depths)),
         -1 if (relationship is not Relationship.LIN) ^ inverted else 1,
         "MONOCHROME1" if rng.random() < 0.2 else "MONOCHROME2",
     )
