@@ -16,6 +16,7 @@ from fluorospread.errors import ReviewError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.spread import Answer
+from fluorospread.model.verdict import Verdict
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -247,3 +248,33 @@ class ReaderProgress:
     @property
     def read_only(self) -> bool:
         return self.status in (CaseStatus.SIGNED, CaseStatus.ADJUDICATE, CaseStatus.ADJUDICATED)
+
+
+@dataclass(frozen=True)
+class ReviewedCase:
+    """What readers decided about a case, beside what the software proposed.
+
+    Attributes
+    ----------
+    readers
+        Everyone who began to read, in the order of beginning.
+    disagreements
+        Questions that the two signed readings answer differently; empty once adjudicated.
+    decision
+        The adjudicated reading, else what two readers signed alike, else the only signed reading;
+        None as long as readers disagree or nobody signed.
+    decided_by
+        Who stands behind the decision.
+    verdict
+        The decision judged by the protocol; None without a decision.
+    head_hash
+        Hash of the newest event the decision rests on, to be printed with it; empty without events.
+    """
+
+    case_id: str
+    readers: tuple[ReaderProgress, ...]
+    disagreements: tuple[str, ...]
+    decision: Reading | None
+    decided_by: tuple[str, ...]
+    verdict: Verdict | None
+    head_hash: str
