@@ -60,13 +60,28 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Shell:
+    """A bone without axes of its own: its surface and the inner side of its cortex."""
+
+    outer: Surface
+    inner: Surface
+
+    @staticmethod
+    def of(surface: Surface, cortex_mm: float) -> Shell:
+        return Shell(surface, inset(surface, cortex_mm))
+
+    def moved(self, matrix: Points) -> Shell:
+        return Shell(self.outer.moved(matrix), self.inner.moved(matrix))
+
+
+@dataclass(frozen=True)
 class Person:
     """Bones of one person as found: vertebrae by level, sacrum, other bones ("hip.left", "rib12.left" ...)."""
 
     name: str
     vertebrae: dict[str, Part]
     sacrum: Part | None = None
-    others: dict[str, Surface] = field(default_factory=dict)
+    others: dict[str, Shell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,10 +99,6 @@ class Pose:
     keep_own_bend: float = 1.0
 
 
-def _cortex_mm(surface: Surface, depth_mm: float) -> Surface:
-    return inset(surface, depth_mm)
-
-
 def vertebra_part(surface: Surface, cortex_mm: float = 0.9) -> Part | None:
     """A vertebra with axes, landmarks and inner cortical surface; None when its shape is not understood."""
     found = vertebra_frame(surface)
@@ -95,7 +106,7 @@ def vertebra_part(surface: Surface, cortex_mm: float = 0.9) -> Part | None:
         return None
     frame, shape = found
     landmarks = vertebra_landmarks(surface, frame, shape)
-    return Part(surface, _cortex_mm(surface, cortex_mm), frame, shape, landmarks)
+    return Part(surface, inset(surface, cortex_mm), frame, shape, landmarks)
 
 
 def with_sacrum(person: Person, sacrum: Surface, cortex_mm: float = 1.0) -> Person:
@@ -107,7 +118,7 @@ def with_sacrum(person: Person, sacrum: Surface, cortex_mm: float = 1.0) -> Pers
     if frame is None:
         return person
     landmarks = sacrum_landmarks(sacrum, frame, np.array([0.0, 0.0, 1.0]))
-    return replace(person, sacrum=Part(sacrum, _cortex_mm(sacrum, cortex_mm), frame, None, landmarks))
+    return replace(person, sacrum=Part(sacrum, inset(sacrum, cortex_mm), frame, None, landmarks))
 
 
 def relative_size(person: Person, donor: Person) -> float:
@@ -154,10 +165,10 @@ def completed(person: Person, donors: Sequence[Person]) -> Person:
     sacrum, others = person.sacrum, dict(person.others)
     for donor in donors:
         base = vertebrae["L5"].frame
-        if sacrum is None and donor.sacrum is not None and "hip.left" in donor.others and "L5" in donor.vertebrae:
+        if sacrum is None and donor.sacrum is not None and "L5" in donor.vertebrae:
             onto = _onto(base, donor.vertebrae["L5"].frame, relative_size(person, donor))
             sacrum = donor.sacrum.carried(onto)
-            others.update({n: s.moved(onto) for n, s in donor.others.items() if n.startswith("hip")})
+            others.update({n: s.moved(onto) for n, s in donor.others.items() if n in ("pelvis", "hip.left", "hip.right")})
     for level, rib in _RIB_OF.items():
         for side in ("left", "right"):
             name = f"{rib}.{side}"
@@ -189,6 +200,16 @@ def _chain_of(person: Person, lumbar_count: int) -> list[tuple[str, str]]:
     return lumbar + [(level, level) for level in CHAIN[5:]]
 
 
+def _crests(name: str, hip: Surface, middle_x_mm: float) -> Landmarks:
+    """Highest points of a hip bone, or of both sides of a pelvis in one piece."""
+    found = {}
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        own = hip.vertices_mm[sign * (hip.vertices_mm[:, 0] - middle_x_mm) > 40.0]
+        if len(own) and (name == "pelvis" or name.endswith(side)):
+            found[f"iliac_crest.{side}"] = own[int(np.argmax(own[:, 2]))]
+    return found
+
+
 def posed(person: Person, pose: Pose, lumbar_count: int = 5, hide_ribs: frozenset[str] = frozenset()) -> Anatomy:
     """The completed person's bones with the chain bent by `pose`; ribs named in `hide_ribs` are left out.
 
@@ -202,20 +223,18 @@ def posed(person: Person, pose: Pose, lumbar_count: int = 5, hide_ribs: frozense
         raise ValueError(f"a chain of {len(chain)} vertebrae needs as many joint values, got {len(pose.pitch)}")
     bones: list[Bone] = [Bone("sacrum", sacrum.outer, sacrum.inner)]
     landmarks: Landmarks = dict(sacrum.landmarks)
-    for name in ("hip.left", "hip.right"):
+    for name in ("pelvis", "hip.left", "hip.right"):
         if name in person.others:
             hip = person.others[name]
-            bones.append(Bone(name, hip, _cortex_mm(hip, 1.2)))
-            landmarks[f"iliac_crest.{name[4:]}"] = hip.vertices_mm[int(np.argmax(hip.vertices_mm[:, 2]))]
-    old_below, new_below = sacrum.frame, sacrum.frame
-    used_above: str | None = None
+            bones.append(Bone(name, hip.outer, hip.inner))
+            landmarks.update(_crests(name, hip.outer, float(sacrum.frame.origin_mm[0])))
+    new_below = sacrum.frame
     for joint, (name, level) in enumerate(chain):
         part = person.vertebrae[level]
-        if used_above == level:  # the same bone twice: stack it by its own distance to its upper neighbour
-            upper = person.vertebrae[CHAIN[CHAIN.index(level) + 1]].frame
-            relative = np.linalg.inv(part.frame.to_patient) @ upper.to_patient
-        else:
-            relative = np.linalg.inv(old_below.to_patient) @ part.frame.to_patient
+        # The distance to the bone that really lay below, also where the chain skips or doubles one.
+        place = CHAIN.index(level)
+        own_below = person.vertebrae[CHAIN[place - 1]].frame if place else sacrum.frame
+        relative = np.linalg.inv(own_below.to_patient) @ part.frame.to_patient
         bend = _turn(pose.coronal_deg[joint], pose.sagittal_deg[joint], pose.axial_deg[joint])
         joined = np.eye(4)
         joined[:3, :3] = relative[:3, :3] @ bend
@@ -231,12 +250,12 @@ def posed(person: Person, pose: Pose, lumbar_count: int = 5, hide_ribs: frozense
         for side in ("left", "right"):
             rib = f"{_RIB_OF.get(level, '')}.{side}"
             if rib in person.others and rib not in hide_ribs:
-                surface = person.others[rib].moved(onto)
-                bones.append(Bone(rib, surface, _cortex_mm(surface, 1.0)))
+                shell = person.others[rib].moved(onto)
+                bones.append(Bone(rib, shell.outer, shell.inner))
                 if rib.startswith("rib12"):
-                    far = np.abs(surface.vertices_mm[:, 0] - moved.frame.origin_mm[0])
-                    landmarks[rib] = surface.vertices_mm[int(np.argmax(far))]
-        old_below, new_below, used_above = part.frame, moved.frame, level
+                    far = np.abs(shell.outer.vertices_mm[:, 0] - moved.frame.origin_mm[0])
+                    landmarks[rib] = shell.outer.vertices_mm[int(np.argmax(far))]
+        new_below = moved.frame
     has_ribs = any(b.name.startswith("rib12") for b in bones)
     return Anatomy(
         name=person.name,

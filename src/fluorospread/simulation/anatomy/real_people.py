@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fluorospread.errors import MissingFileError
-from fluorospread.simulation.anatomy.fitting import Part, Person, vertebra_part, with_sacrum
+from fluorospread.simulation.anatomy.fitting import Part, Person, Shell, vertebra_part, with_sacrum
 from fluorospread.simulation.anatomy.label_mask import read_nifti, surface_of_label
 from fluorospread.simulation.anatomy.mesh import (
     FORWARD_LEFT_UP_TO_LPS,
@@ -37,6 +37,9 @@ _TOTAL_OTHERS = {77: "hip.left", 78: "hip.right"} | {
 # The atlas' nominal voxel is wrong: its pelvis measures 188 mm across and a lumbar level 17 mm. These
 # factors bring the pelvis to 282 mm and a level to 36 mm.
 _SPL_SCALE = np.diag([1.5, 1.5, 2.1])
+# Cortical thickness given to bones that come without one.
+_HIP_CORTEX_MM = 1.2
+_RIB_CORTEX_MM = 1.0
 # Labels that the data description marks as broken or doubtful.
 _SPOILT = {
     "verse022": {"L3", "L4", "L5"},
@@ -98,8 +101,8 @@ def _artisynth(folder: Path) -> list[Person]:
     person = _person("artisynth", {f"L{i}": read_obj(folder / f"L{i}.obj", to_lps) for i in range(1, 6)})
     if person is None:
         return []
-    # The pelvis is one piece, both hips with the symphysis: kept whole under the left hip's name.
-    person.others["hip.left"] = read_obj(folder / "pelvis.obj", to_lps)
+    # Both hips with the symphysis, in one piece.
+    person.others["pelvis"] = Shell.of(read_obj(folder / "pelvis.obj", to_lps), _HIP_CORTEX_MM)
     return [with_sacrum(person, read_obj(folder / "S1.obj", to_lps))]
 
 
@@ -123,10 +126,10 @@ def _spl(folder: Path) -> list[Person]:
     for number, key in ((10, 690), (11, 691), (12, 692)):
         for surface in split_parts(read_vtk_strips(files[key], to_lps)):
             side = "left" if surface.vertices_mm[:, 0].mean() > _middle(person) else "right"
-            person.others.setdefault(f"rib{number}.{side}", surface)
+            person.others.setdefault(f"rib{number}.{side}", Shell.of(surface, _RIB_CORTEX_MM))
     for surface in split_parts(read_vtk_strips(files[299], to_lps)):
         side = "left" if surface.vertices_mm[:, 0].mean() > _middle(person) else "right"
-        person.others.setdefault(f"hip.{side}", surface)
+        person.others.setdefault(f"hip.{side}", Shell.of(surface, _HIP_CORTEX_MM))
     return [with_sacrum(person, read_vtk_strips(files[600], to_lps))]
 
 
@@ -147,7 +150,8 @@ def _lumbopelvic(folder: Path) -> list[Person]:
     for label, name in _TOTAL_OTHERS.items():
         surface = surface_of_label(volume, label, voxel_mm=1.8)
         if surface is not None:
-            person.others[name] = surface
+            depth_mm = _HIP_CORTEX_MM if name.startswith("hip") else _RIB_CORTEX_MM
+            person.others[name] = Shell.of(surface, depth_mm)
     return [with_sacrum(person, sacrum)]
 
 

@@ -1,0 +1,119 @@
+"""One real person to many plausible ones: sizes, wear of the bodies' rims, and poses of real spines."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.errors import MissingFileError
+from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose
+from fluorospread.simulation.anatomy.surface import Surface
+
+Points = npt.NDArray[np.float64]
+
+# Mean distance of neighbouring body centres, mm, L4-L5 first, then upwards to T9-T10 (2,116 spines of the
+# ImFusion VID key points).
+_MEAN_PITCH_MM = np.array([36.3, 36.5, 35.8, 34.6, 32.4, 29.6, 27.3, 26.0])
+
+
+@dataclass(frozen=True)
+class SpinePoses:
+    """Bends of real spines: per spine and segment (L4-L5, L3-L4, ..., T9-T10), caudal to cranial.
+
+    coronal_deg: sideways direction of each segment; pitch: its length over the mean, spine by spine.
+    """
+
+    coronal_deg: Points
+    pitch: Points
+
+    def draw(self, rng: np.random.Generator, joints: int, bend: float = 1.0) -> Pose:
+        """A pose of `joints` joints (L5 on S1 first) that follows one real spine, some of it by chance."""
+        spine = int(rng.integers(len(self.coronal_deg)))
+        sign = rng.choice([-1.0, 1.0])
+        change = np.diff(self.coronal_deg[spine])
+        coronal = np.concatenate([rng.normal(0, 3.0, 2), sign * bend * np.clip(change, -18, 18)])
+        pitch = np.concatenate([[1.0], np.clip(self.pitch[spine], 0.82, 1.15)])
+        worn = np.where(rng.random(joints) < 0.12, rng.uniform(0.8, 0.95, joints), 1.0)
+        order = np.minimum(np.arange(joints), len(coronal) - 1)
+        axial = sign * np.cumsum(rng.normal(0, 1.5, joints)) * 0.5 - 0.15 * np.cumsum(coronal[order]) * bend
+        return Pose(
+            coronal_deg=coronal[order] + rng.normal(0, 1.0, joints),
+            sagittal_deg=np.concatenate([rng.normal(0, 7.0, 1), rng.normal(0, 2.5, joints - 1)]),
+            axial_deg=np.diff(np.concatenate([[0.0], axial])),
+            pitch=pitch[order] * worn * rng.normal(1.0, 0.015, joints),
+        )
+
+
+def read_spine_poses(path: Path) -> SpinePoses:
+    """Bends of every spine in a key point table (CSV, gzipped or not) that has L1-L5.
+
+    Columns spine, kind, level, x_mm, y_mm, z_mm; rows of kind "body" are used. Segments above those that a
+    spine has repeat its highest one.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"no spine key points at {path}")
+    spines: dict[str, dict[str, Points]] = defaultdict(dict)
+    text = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with text as lines:
+        for row in csv.DictReader(lines):
+            if row["kind"] == "body" and row["level"] in CHAIN:
+                spines[row["spine"]][row["level"]] = np.array([float(row[k]) for k in ("x_mm", "y_mm", "z_mm")])
+    coronal, pitch = [], []
+    for points in spines.values():
+        if not all(level in points for level in CHAIN[:5]):
+            continue
+        steps = []
+        for below, above in zip(CHAIN[:-1], CHAIN[1:], strict=True):
+            if below in points and above in points:
+                steps.append(points[above] - points[below])
+            else:
+                steps.append(steps[-1] * _MEAN_PITCH_MM[len(steps)] / np.linalg.norm(steps[-1]))
+        vectors = np.array(steps)
+        lengths = np.linalg.norm(vectors, axis=1) / _MEAN_PITCH_MM
+        pitch.append(lengths / lengths[:4].mean())
+        coronal.append(np.degrees(np.arctan2(vectors[:, 0], vectors[:, 2])))
+    return SpinePoses(np.array(coronal), np.array(pitch))
+
+
+def _reshaped(part: Part, scale: Points, rim_mm: float, rng: np.random.Generator) -> Part:
+    """A vertebra scaled along its own axes with outgrowths of up to about `rim_mm` around its end plates."""
+    shape = part.shape
+    phases = rng.uniform(0, 2 * np.pi, (2, 4))
+
+    def changed(vertices_mm: Points) -> Points:
+        local = part.frame.local(vertices_mm)
+        if rim_mm > 0 and shape is not None:
+            around = np.arctan2(local[:, 0] / shape.body_width_mm, -local[:, 1] / max(shape.back_of_body_mm, 1.0))
+            upper = (local[:, 2] > 0).astype(int)
+            waves = sum(np.cos((k + 1) * around + phases[upper, k]) / (k + 1) for k in range(4))
+            at_rim = np.clip((np.abs(local[:, 2]) / (0.5 * shape.body_height_mm) - 0.55) / 0.4, 0, 1)
+            outer = np.hypot(local[:, 0] / (0.5 * shape.body_width_mm), local[:, 1] / shape.back_of_body_mm)
+            on_body = (local[:, 1] < 0.7 * shape.back_of_body_mm) & (outer > 0.6) & (outer < 1.4)
+            growth = rim_mm * np.clip(waves - 0.3, 0, None) * at_rim * on_body
+            direction = local[:, :2] / np.maximum(np.linalg.norm(local[:, :2], axis=1, keepdims=True), 1.0)
+            local = local + np.column_stack([growth[:, None] * direction, 0.3 * growth * np.sign(local[:, 2])])
+        return part.frame.patient(local * scale)
+
+    return replace(
+        part,
+        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
+        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
+        landmarks={k: part.frame.patient((part.frame.local(p[None]) * scale))[0] for k, p in part.landmarks.items()},
+    )
+
+
+def varied(person: Person, rng: np.random.Generator) -> Person:
+    """The person with other proportions: arch and body sizes, worn rims, level by level."""
+    common = rng.normal(1.0, 0.05, 3)
+    wear = float(rng.choice([0.0, 0.0, 2.0, 6.0]))
+    vertebrae = {
+        level: _reshaped(part, common * rng.normal(1.0, 0.025, 3), wear * float(rng.random()), rng)
+        for level, part in person.vertebrae.items()
+    }
+    return replace(person, vertebrae=vertebrae)

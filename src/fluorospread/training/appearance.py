@@ -1,0 +1,260 @@
+"""Cached thickness views to what films and C-arms show: a batch of images, and where the landmarks went.
+
+Every step works on a whole batch in torch. The order is that of a real image chain: attenuation of bone,
+soft tissue, gas and contrast; scatter and noise; tone curve and post-processing; writing; local contrast.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from fluorospread.training.views import CORTICAL_STEPS_PER_MM, TRABECULAR_STEPS_PER_MM
+
+Tensor = Any
+SIZE = 192
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where each image of a batch lies on its view: all arrays of shape (n,).
+
+    centre (n, 2) in view px, side_px the square's side in view px, turn in radians, mirrored bool.
+    """
+
+    centre: npt.NDArray[np.float64]
+    side_px: npt.NDArray[np.float64]
+    turn: npt.NDArray[np.float64]
+    mirrored: npt.NDArray[np.bool_]
+
+    def to_image(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """View px (n, k, 2) to image px of a SIZE square, (row, col)."""
+        gap = points - self.centre[:, None]
+        c, s = np.cos(self.turn)[:, None], np.sin(self.turn)[:, None]
+        row, col = c * gap[..., 0] - s * gap[..., 1], s * gap[..., 0] + c * gap[..., 1]
+        col = np.where(self.mirrored[:, None], -col, col)
+        scale = (SIZE / self.side_px)[:, None]
+        return np.stack([row * scale, col * scale], axis=2) + (SIZE - 1) / 2
+
+    def theta(self, view_shape: tuple[int, int]) -> Tensor:
+        """Affine (n, 2, 3) for torch's grid_sample (x, y in -1..1 of the view)."""
+        rows, cols = view_shape
+        c, s = np.cos(self.turn), np.sin(self.turn)
+        half = self.side_px / 2
+        flip = np.where(self.mirrored, -1.0, 1.0)
+        # Inverse of to_image: gap_row = c * r + s * q, gap_col = -s * r + c * q with q the unmirrored column.
+        theta = np.zeros((len(c), 2, 3))
+        theta[:, 0, 0], theta[:, 0, 1] = c * half * flip * 2 / cols, -s * half * 2 / cols
+        theta[:, 1, 0], theta[:, 1, 1] = s * half * flip * 2 / rows, c * half * 2 / rows
+        theta[:, 0, 2] = (2 * self.centre[:, 1] + 1) / cols - 1
+        theta[:, 1, 2] = (2 * self.centre[:, 0] + 1) / rows - 1
+        return torch.from_numpy(theta.astype(np.float32))
+
+
+def blur(image: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of (n, 1, rows, cols), one sigma (px) an image, up to about 3 px."""
+    radius = max(1, math.ceil(2.5 * float(sigma.max())))
+    at = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    kernel = torch.exp(-(at[None] ** 2) / (2 * sigma[:, None].clamp(min=0.05) ** 2))
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    n = len(image)
+    x = F.pad(image.transpose(0, 1), (radius, radius, radius, radius), mode="reflect")
+    x = F.conv2d(x, kernel[:, None, None, :], groups=n)
+    return F.conv2d(x, kernel[:, None, :, None], groups=n).transpose(0, 1)
+
+
+def wide_blur(image: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur by tens of pixels at a quarter of the resolution."""
+    small = F.avg_pool2d(image, 4)
+    return F.interpolate(blur(small, sigma / 4), scale_factor=4.0, mode="bilinear", align_corners=False)
+
+
+def local_contrast(image: Tensor, field: Tensor, sigma: Tensor) -> Tensor:
+    """Deviation from the local mean over the local spread, -3..3, 0 outside the field.
+
+    The same as `fluorospread.landmarks.network.local_contrast`, for a batch.
+    """
+    weight = wide_blur(field, sigma).clamp(min=1e-3)
+    mean = wide_blur(image * field, sigma) / weight
+    deviation = (image - mean) * field
+    power = wide_blur(deviation**2, sigma) / weight
+    overall = (deviation**2).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
+    return (deviation / (power + 0.02 * overall + 1e-9).sqrt()).clamp(-3, 3)
+
+
+def place(images: Tensor, theta: Tensor) -> Tensor:
+    """Images (n, k, rows, cols) resampled to SIZE by affine maps (n, 2, 3), zero outside."""
+    at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
+    t = theta[:, :, :, None, None]
+    grid = t[:, :, 0] * at[None, None, None, :] + t[:, :, 1] * at[None, None, :, None] + t[:, :, 2]
+    return F.grid_sample(images, grid.permute(0, 2, 3, 1), padding_mode="zeros", align_corners=False)
+
+
+def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tensor]:
+    """The windows' bone (n, 2, SIZE, SIZE) float and where the view reaches (n, 1, SIZE, SIZE).
+
+    Each view is first cut to its window's bounds, and halved where a window pixel spans many view pixels.
+    """
+    pieces, inside = [], []
+    corner = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
+    rows, cols = views.shape[2:]
+    whole = window.theta((rows, cols))
+    at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
+    for i, view in enumerate(views):
+        reach = window.side_px[i] / 2 * np.abs(corner).max() * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
+        low = np.floor(window.centre[i] - reach - 4).astype(int).clip(0, [rows - 8, cols - 8])
+        high = np.ceil(window.centre[i] + reach + 5).astype(int).clip(low + 8, [rows, cols])
+        piece = torch.from_numpy(np.ascontiguousarray(view[:, low[0] : high[0], low[1] : high[1]])).float()[None]
+        if window.side_px[i] / SIZE > 1.6:
+            piece = F.avg_pool2d(piece[:, :, : piece.shape[2] // 2 * 2, : piece.shape[3] // 2 * 2], 2)
+            high = low + 2 * np.array(piece.shape[2:])
+        own = Window(
+            window.centre[i : i + 1] - low, window.side_px[i : i + 1], window.turn[i : i + 1],
+            window.mirrored[i : i + 1],
+        )  # fmt: skip
+        pieces.append(place(piece, own.theta((int(high[0] - low[0]), int(high[1] - low[1])))))
+        t = whole[i]
+        x = t[0, 0] * at[None, :] + t[0, 1] * at[:, None] + t[0, 2]
+        y = t[1, 0] * at[None, :] + t[1, 1] * at[:, None] + t[1, 2]
+        inside.append(((x.abs() < 1) & (y.abs() < 1)).float()[None, None])
+    return torch.cat(pieces), torch.cat(inside)
+
+
+def _uniform(generator: Any, n: int, low: float, high: float) -> Tensor:
+    return torch.rand(n, 1, 1, 1, generator=generator) * (high - low) + low
+
+
+def _chance(generator: Any, n: int, share: float) -> Tensor:
+    return (torch.rand(n, 1, 1, 1, generator=generator) < share).float()
+
+
+class Appearance:
+    """Draws appearances for batches; the same seed draws the same ones."""
+
+    def __init__(self, banks: dict[str, npt.NDArray[np.float32]], seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self.banks = {name: torch.from_numpy(bank) for name, bank in banks.items()}
+
+        noise = torch.randn(40, 1, 12, 12, generator=self.generator)
+        fine = torch.randn(40, 1, 96, 96, generator=self.generator)
+        size = (3 * SIZE // 2, 3 * SIZE // 2)
+        self.smooth = F.interpolate(noise, size=size, mode="bicubic", align_corners=False)
+        self.rough = F.interpolate(fine, size=size, mode="bicubic", align_corners=False)
+
+    def _noise(self, bank: Tensor, n: int, zoom: int = 1) -> Tensor:
+        """Smooth noise (n, 1, SIZE, SIZE) cut from a bank at random; zoom > 1 takes larger features."""
+        size = SIZE // zoom
+        cuts = []
+        for _ in range(n):
+            k, top, left = (
+                int(torch.randint(high, (1,), generator=self.generator))
+                for high in (len(bank), bank.shape[2] - size, bank.shape[3] - size)
+            )
+            cuts.append(bank[k : k + 1, :, top : top + size, left : left + size])
+        noise = torch.cat(cuts)
+        return F.interpolate(noise, size=(SIZE, SIZE), mode="bilinear", align_corners=False) if zoom > 1 else noise
+
+    def _layers(self, name: str, n: int, share: float, strength: tuple[float, float], size: tuple[float, float]) -> Tensor:
+        """A randomly placed layer of one bank on `share` of the images, times a strength; 0 on the others."""
+        g = self.generator
+        out = torch.zeros(n, 1, SIZE, SIZE)
+        chosen = torch.nonzero(torch.rand(n, generator=g) < share)[:, 0]
+        m = len(chosen)
+        if m == 0:
+            return out
+        pick = torch.randint(len(self.banks[name]), (m,), generator=g)
+        scale = _uniform(g, m, 1 / size[1], 1 / size[0]).reshape(m)
+        turn = _uniform(g, m, -math.pi, math.pi).reshape(m)
+        theta = torch.zeros(m, 2, 3)
+        theta[:, 0, 0] = theta[:, 1, 1] = scale * turn.cos()
+        theta[:, 0, 1], theta[:, 1, 0] = -scale * turn.sin(), scale * turn.sin()
+        theta[:, :, 2] = (torch.rand(m, 2, generator=g) - 0.5) * 1.2
+        out[chosen] = _uniform(g, m, *strength) * place(self.banks[name][pick][:, None], theta)
+        return out
+
+    def attenuation(self, bone: Tensor) -> Tensor:
+        """Line integrals (n, 1, SIZE, SIZE) of bone thickness steps (n, 2, SIZE, SIZE) and all around it."""
+        g, n = self.generator, len(bone)
+        cortical = bone[:, :1] / CORTICAL_STEPS_PER_MM
+        trabecular = bone[:, 1:] / TRABECULAR_STEPS_PER_MM
+        edge = torch.exp(_uniform(g, n, math.log(0.018), math.log(0.07)))
+        filling = edge * torch.exp(_uniform(g, n, math.log(0.04), math.log(0.5)))
+        texture = 1 + _uniform(g, n, 0, 0.4) * self._noise(self.rough, n)
+        line = edge * cortical + filling * trabecular * texture.clamp(0, 3)
+        # Thick bone saturates: the pelvis of a stout patient burns out.
+        limit = _uniform(g, n, 0.6, 3.0)
+        line = limit * torch.tanh(line / limit)
+        across = torch.linspace(-1, 1, SIZE)[None, None, None, :] * _uniform(g, n, 0.3, 1.3) + _uniform(g, n, -0.3, 0.3)
+        trunk = (1 - across**2).clamp(min=0.0).sqrt()
+        soft = _uniform(g, n, 0.5, 3.0) * trunk + _uniform(g, n, 0, 0.5) * self._noise(self.smooth, n, 4)
+        soft = soft + _uniform(g, n, 0, 0.15) * self._noise(self.smooth, n)
+        line = line + soft
+        line = line - self._layers("gas", n, 0.6, (0.05, 0.8), (0.5, 2.0))
+        line = line - self._layers("gas", n, 0.4, (0.05, 0.6), (0.3, 1.2))
+        line = line + self._layers("stool", n, 0.5, (0.1, 1.0), (0.5, 2.0))
+        line = line + self._layers("contrast", n, 0.25, (0.1, 2.0), (0.3, 1.5))
+        return line + self._layers("metal", n, 0.3, (0.5, 4.0), (0.5, 1.5))
+
+    def display(self, line: Tensor, field: Tensor) -> Tensor:
+        """Grey values, bone bright, as a viewer would store them (about 0..1)."""
+        g, n = self.generator, len(line)
+        line = blur(line, _uniform(g, n, 0.1, 1.5).reshape(n))
+        signal = torch.exp(-line)
+        open_field = (signal * field).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
+        scatter = _uniform(g, n, 0, 1.5) * open_field
+        grain = torch.exp(_uniform(g, n, math.log(0.002), math.log(0.05)))
+        noise = torch.randn(line.shape, generator=g)
+        soft_noise = blur(noise, _uniform(g, n, 0.1, 1.0).reshape(n))
+        signal = (signal + scatter) / (open_field + scatter) + grain * soft_noise * (0.5 + (signal / open_field).sqrt())
+        logarithmic = -torch.log(signal.clamp(min=0.02))
+        power = 1 - signal.clamp(min=0.0) ** _uniform(g, n, 0.3, 1.0)
+        grey = torch.where(_chance(g, n, 0.6) > 0, logarithmic, power)
+        sharpen = _chance(g, n, 0.5) * _uniform(g, n, 0, 3.0)
+        fine = grey - blur(grey, _uniform(g, n, 0.8, 3.0).reshape(n))
+        grey = grey + sharpen * fine
+        level = (grey * field).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
+        spread = (((grey - level) ** 2 * field).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True)).sqrt()
+        low, high = level - _uniform(g, n, 1.2, 4) * spread, level + _uniform(g, n, 1.2, 4) * spread
+        grey = ((grey - low) / (high - low + 1e-6)).clamp(0, 1)
+        grey = (grey * 255).round() / 255
+        written = self._layers("writing", n, 0.4, (1.0, 1.0), (0.5, 1.5))
+        return grey + written * (_chance(g, n, 0.7) - grey)
+
+    def fields(self, n: int, inside: Tensor) -> Tensor:
+        """Fields of view (n, 1, SIZE, SIZE): films of any aspect, collimated, or the circle of a C-arm."""
+        g = self.generator
+        y = torch.linspace(-1, 1, SIZE)[None, None, :, None]
+        x = torch.linspace(-1, 1, SIZE)[None, None, None, :]
+        narrow = _chance(g, n, 0.75) * _uniform(g, n, 0.0, 0.45)
+        low = _chance(g, n, 0.15) * _uniform(g, n, 0.0, 0.3)
+        film = ((x.abs() < 1 - narrow) & (y.abs() < 1 - low)).float()
+        disc = ((x**2 + y**2) < _uniform(g, n, 0.8, 1.2) ** 2).float()
+        field = torch.where(_chance(g, n, 0.22) > 0, disc, film)
+        cut = ((x > -_uniform(g, n, 0.6, 1.4)) & (y > -_uniform(g, n, 0.8, 1.6)) & (y < _uniform(g, n, 0.8, 1.6))).float()
+        return field * cut * inside
+
+    def __call__(
+        self, views: npt.NDArray[np.uint8], window: Window, top_px: npt.NDArray[np.float64]
+    ) -> tuple[Tensor, Tensor]:
+        """Network inputs (n, 2, SIZE, SIZE) and true fields (n, SIZE, SIZE) of views (n, 2, rows, cols).
+
+        Rows above `top_px` (n,) of the image lie outside every field.
+        """
+        g, n = self.generator, len(views)
+        bone, inside = cut_out(views, window)
+        rows = torch.arange(SIZE, dtype=torch.float32)[None, None, :, None]
+        inside = inside * (rows > torch.from_numpy(top_px.astype(np.float32))[:, None, None, None])
+        field = self.fields(n, inside)
+        grey = self.display(self.attenuation(bone), field)
+        # Outside the field a film is black or white, and the reader may not know where its field ends.
+        told = _chance(g, n, 0.7)
+        shown = torch.where(field > 0, grey, _chance(g, n, 0.3))
+        seen = told * field + (1 - told)
+        contrast = local_contrast(shown, seen, _uniform(g, n, 7, 12).reshape(n)) * seen
+        return torch.cat([contrast, seen], 1), field[:, 0]

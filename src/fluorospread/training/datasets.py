@@ -1,0 +1,146 @@
+"""Shards of cached views to shuffled batches with random windows, landmarks in map cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fluorospread.errors import MissingFileError
+from fluorospread.training.appearance import SIZE, Appearance, Window
+from fluorospread.training.views import CLOSE_UP_MM_PER_PX, CLOSE_UP_PX, VIEW_MM_PER_PX
+
+Tensor = Any
+CELL_PX = 4
+FRONTAL_DEG = 22.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs, true cells (n, k, 2), presence and knowledge (n, k), and whether each image is frontal (n, 1)."""
+
+    image: Tensor
+    cells: Tensor
+    present: Tensor
+    known: Tensor
+    frontal: Tensor
+
+
+class Shards:
+    """All shards of one kind ("whole" or "close") in a folder, read lazily; `refresh` sees new ones."""
+
+    def __init__(self, cache: Path, kind: str, families: tuple[str, ...]) -> None:
+        self.cache, self.kind, self.families = cache, kind, families
+        self.bones: list[npt.NDArray[np.uint8]] = []
+        self.truths: list[dict[str, npt.NDArray[Any]]] = []
+        self.names: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        for family in self.families:
+            for path in sorted(self.cache.glob(f"{family}_[0-9]*_{self.kind}_bone.npy")):
+                if path.name not in self.names and ".part" not in path.name:
+                    self.names.add(path.name)
+                    self.bones.append(np.load(path, mmap_mode="r"))
+                    with np.load(str(path).replace("_bone.npy", "_truth.npz")) as stored:
+                        self.truths.append(dict(stored))
+        if not self.bones:
+            raise MissingFileError(f"no {self.kind} shards of {self.families} in {self.cache}; run `views` first")
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
+        """`count` views at random, with their truths stacked."""
+        picks = []
+        for _ in range(count):
+            shard = int(rng.integers(len(self.bones)))
+            picks.append((shard, int(rng.integers(len(self.bones[shard])))))
+        truth = {key: np.stack([self.truths[s][key][i] for s, i in picks]) for key in self.truths[0]}
+        return np.stack([self.bones[s][i] for s, i in picks]), truth
+
+
+def _finish(
+    appearance: Appearance, bones: npt.NDArray[np.uint8], window: Window, points: npt.NDArray[np.float64],
+    known: npt.NDArray[np.bool_], frontal: npt.NDArray[np.bool_], top: npt.NDArray[np.float64],
+) -> Batch:  # fmt: skip
+    image, field = appearance(bones, window, window.to_image(top[:, None])[:, 0, 0])
+    px = window.to_image(points)
+    nearest = np.nan_to_num(np.rint(px), nan=-1).astype(int)
+    inside = ((nearest >= 2) & (nearest < SIZE - 2)).all(axis=2)
+    rows, cols = nearest.clip(0, SIZE - 1)[..., 0], nearest.clip(0, SIZE - 1)[..., 1]
+    lit = field.numpy()[np.arange(len(px))[:, None], rows, cols] > 0
+    present = inside & lit & np.isfinite(px).all(axis=2)
+    cells = (np.nan_to_num(px) + 0.5) / CELL_PX - 0.5
+    return Batch(
+        image,
+        torch.from_numpy(np.where(present[..., None], cells, 0).astype(np.float32)),
+        torch.from_numpy(present),
+        torch.from_numpy(known),
+        torch.from_numpy(frontal.astype(np.float32))[:, None],
+    )
+
+
+def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.random.Generator) -> Batch:
+    """Whole films, refined crops and tight C-arm fields of the trunk."""
+    bones, truth = shards.draw(count, rng)
+    points = truth["points"].astype(np.float64)
+    side_mm = np.empty(count)
+    centre = np.empty((count, 2))
+    for i in range(count):
+        chance = rng.random()
+        spine = points[i, :8][np.isfinite(points[i, :8, 0])]
+        if chance < 0.35 or len(spine) < 3:  # a film of the whole trunk
+            side_mm[i] = rng.uniform(300, 490)
+            middle = spine.mean(axis=0) if len(spine) else np.array(bones.shape[2:]) / 2
+            centre[i] = middle + rng.normal(0, [70, 40]) / VIEW_MM_PER_PX
+        elif chance < 0.8:  # a crop around part of the spine
+            side_mm[i] = rng.uniform(190, 310)
+            centre[i] = spine[int(rng.integers(len(spine)))] + rng.normal(0, [30, 25]) / VIEW_MM_PER_PX
+        elif chance < 0.96:  # a C-arm field
+            side_mm[i] = rng.uniform(115, 260)
+            centre[i] = spine[int(rng.integers(len(spine)))] + rng.normal(0, [20, 15]) / VIEW_MM_PER_PX
+        else:  # somewhere beside the spine
+            side_mm[i] = rng.uniform(115, 260)
+            centre[i] = rng.uniform(0, 1, 2) * bones.shape[2:]
+    window = Window(
+        centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 5, count)), rng.random(count) < 0.5
+    )  # fmt: skip
+    # The last two channels are named by image side.
+    mirrored = points.copy()
+    mirrored[:, -2:] = points[:, :-3:-1]
+    points = np.where(window.mirrored[:, None, None], mirrored, points)
+    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
+    known = truth["known"] & np.ones((count, 1), dtype=bool)
+    return _finish(appearance, bones, window, points, known, frontal, _spine_tops(points))
+
+
+def _spine_tops(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Where each anatomy's modelled spine ends above, (n, 2) in view px; far off where unknown.
+
+    A spine that just ends would tell the network how many vertebrae there are; real films never show that.
+    """
+    tops = np.full((len(points), 2), -1e4)
+    for i, spine in enumerate(points[:, :8]):
+        seen = spine[np.isfinite(spine[:, 0])]
+        if len(seen) >= 2:
+            tops[i] = seen[-1] + 1.6 * (seen[-1] - seen[-2])
+    return tops
+
+
+def junction_batch(shards: Shards, appearance: Appearance, count: int, rng: np.random.Generator) -> Batch:
+    """Close-ups of about 100 mm around one vertebra, off centre and turned as a labeller's estimate would be."""
+    bones, truth = shards.draw(count, rng)
+    points = truth["points"].astype(np.float64)
+    side_mm = 108.0 * np.exp(rng.normal(0, 0.12, count)).clip(0.75, 1.3)
+    centre = points[:, 4] + rng.normal(0, 6.0, (count, 2)) / CLOSE_UP_MM_PER_PX
+    centre = np.clip(np.nan_to_num(centre, nan=CLOSE_UP_PX / 2), 90, CLOSE_UP_PX - 90)
+    window = Window(
+        centre, side_mm / CLOSE_UP_MM_PER_PX, np.radians(rng.normal(0, 6, count)), rng.random(count) < 0.5
+    )  # fmt: skip
+    mirrored = points[:, [1, 0, 3, 2, 4]]
+    points = np.where(window.mirrored[:, None, None], mirrored, points)
+    known = np.isfinite(points).all(axis=2)
+    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
+    return _finish(appearance, bones, window, points, known, frontal, np.full((count, 2), -1e4))

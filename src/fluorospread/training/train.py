@@ -1,0 +1,131 @@
+"""Views to trained weights: one loop for both networks, deterministic by step, resumable from checkpoints.
+
+Batch number i is drawn from random states seeded with (seed, i), so an interrupted run that resumes sees
+the batches that an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from fluorospread.training.appearance import Appearance
+from fluorospread.training.clutter import make_banks
+from fluorospread.training.datasets import Batch, Shards, junction_batch, level_batch
+from fluorospread.training.network import LandmarkNet, location_loss
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network: what it is fed, its size, and how sharp its targets are (sd in map cells)."""
+
+    kind: str
+    batch: Callable[[Shards, Appearance, int, np.random.Generator], Batch]
+    landmarks: int
+    widths: tuple[int, ...]
+    sigma_cells: float
+    batch_size: int = 32
+    peak_rate: float = 2e-3
+
+
+TASKS = {
+    "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
+    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
+}
+
+
+class Batches(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """Batch i of a task, made from its own seed."""
+
+    def __init__(self, task: Task, cache: Path, families: tuple[str, ...], seed: int, first: int, last: int) -> None:
+        self.task, self.cache, self.families, self.seed = task, cache, families, seed
+        self.first, self.last = first, last
+        self.state: tuple[Shards, dict[str, Any]] | None = None
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if index >= len(self):
+            raise IndexError(index)
+        number = self.first + index
+        if self.state is None:
+            torch.set_num_threads(1)
+            self.state = Shards(self.cache, self.task.kind, self.families), make_banks(48, self.seed)
+        shards, banks = self.state
+        if number % 100 == 0:
+            shards.refresh()
+        appearance = Appearance(banks, self.seed * 1_000_003 + number)
+        batch = self.task.batch(shards, appearance, self.task.batch_size, np.random.default_rng([self.seed, number]))
+        return batch.image, batch.cells, batch.present, batch.known, batch.frontal
+
+
+def loss_of(net: Any, parts: tuple[Any, ...], sigma_cells: float) -> Any:
+    """Location cross-entropy plus the frontal flag's; landmarks of oblique and lateral views do not count."""
+    image, cells, present, known, frontal = parts
+    with torch.autocast("cpu", torch.bfloat16):
+        maps, absent, flags = net(image.contiguous(memory_format=torch.channels_last))
+    counted = known & (frontal > 0)
+    where = location_loss(maps.float(), absent.float(), cells, present, counted, sigma_cells)
+    return where + 0.5 * F.binary_cross_entropy_with_logits(flags.float(), frontal)
+
+
+def train(name: str, cache: Path, out: Path, steps: int, seed: int, families: tuple[str, ...]) -> None:
+    """Train one network to `out`/NAME.pt, saving a checkpoint every 200 steps and resuming from it."""
+    task = TASKS[name]
+    torch.manual_seed(seed)
+    net = LandmarkNet(task.landmarks, task.widths).to(memory_format=torch.channels_last)
+    averaged = {key: value.clone() for key, value in net.state_dict().items()}
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}])
+    done = 0
+    path = out / f"{name}.pt"
+    out.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        stored = torch.load(path, weights_only=True)
+        net.load_state_dict(stored["net"])
+        averaged, done = stored["averaged"], stored["done"]
+        optimiser.load_state_dict(stored["optimiser"])
+    loader = torch.utils.data.DataLoader(
+        Batches(task, cache, families, seed, done, steps), batch_size=None, num_workers=1, prefetch_factor=3
+    )
+    started, running = time.monotonic(), 0.0
+    for step, parts in enumerate(loader, start=done):
+        share = step / steps
+        rate = task.peak_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = loss_of(net, parts, task.sigma_cells)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        keep = min(0.998, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for key, value in net.state_dict().items():
+                if value.dtype.is_floating_point:
+                    averaged[key].lerp_(value, 1 - keep)
+                else:
+                    averaged[key].copy_(value)
+        value = loss.item()
+        running = 0.98 * running + 0.02 * value if step > done else value
+        if (step + 1) % 50 == 0:
+            pace = (step + 1 - done) * task.batch_size / (time.monotonic() - started)
+            sys.stdout.write(f"{name} step {step + 1}/{steps} loss {running:.3f} {pace:.0f} images/s\n")
+            sys.stdout.flush()
+        if (step + 1) % 200 == 0 or step + 1 == steps:
+            part = path.with_suffix(".part")
+            torch.save(
+                {"net": net.state_dict(), "averaged": averaged, "optimiser": optimiser.state_dict(), "done": step + 1},
+                part,
+            )
+            part.rename(path)

@@ -1,0 +1,180 @@
+"""Anatomies to projections of cortical and trabecular thickness with landmarks, cached as shards.
+
+A shard is two files: `NAME_bone.npy` (n, 2, rows, cols) uint8, cortical thickness in 1/6 mm and trabecular
+in 1/2 mm, and `NAME_truth.npz`. Whole views teach the level network, close-ups the junction network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.simulation.anatomy.fitting import Person, completed, posed
+from fluorospread.simulation.anatomy.surface import Anatomy
+from fluorospread.simulation.anatomy.variation import SpinePoses, varied
+from fluorospread.simulation.projection import CArm, total_thickness_mm
+from fluorospread.training.landmarks import CLOSE_UP_STEPS, channel_points, names_upwards
+
+VIEW_MM_PER_PX = 0.7
+VIEW_SHAPE = (704, 600)
+CLOSE_UP_MM_PER_PX = 0.42
+CLOSE_UP_PX = 300
+CORTICAL_STEPS_PER_MM = 6.0
+TRABECULAR_STEPS_PER_MM = 2.0
+
+# Image-left and image-right junction, image-left and image-right pedicle, body centre.
+CLOSE_UP_POINTS = 5
+
+
+@dataclass(frozen=True)
+class Pose2D:
+    """C-arm of one exposure, before the detector is chosen. Angles in degrees."""
+
+    axial_deg: float
+    sagittal_deg: float
+    roll_deg: float
+    sid_mm: float
+    source_mm: float
+    centre_mm: npt.NDArray[np.float64]
+
+    def carm(self, centre_mm: npt.NDArray[np.float64], shape: tuple[int, int], mm_per_px: float) -> CArm:
+        spacing = mm_per_px * self.sid_mm / self.source_mm
+        return CArm(
+            self.sid_mm, self.source_mm, (spacing, spacing), *shape, isocentre_mm=tuple(centre_mm.tolist()),
+            axial_deg=self.axial_deg, sagittal_deg=self.sagittal_deg, roll_deg=self.roll_deg, beam="AP",
+        )  # fmt: skip
+
+
+def _thicknesses(anatomy: Anatomy, carm: CArm) -> npt.NDArray[np.uint8]:
+    inner = [bone.inner for bone in anatomy.bones if bone.inner is not None]
+    trabecular = np.maximum(total_thickness_mm(inner, carm), 0.0)
+    whole = total_thickness_mm([bone.outer for bone in anatomy.bones], carm)
+    cortical = np.maximum(whole - trabecular, 0.0)
+    steps = np.stack([cortical * CORTICAL_STEPS_PER_MM, trabecular * TRABECULAR_STEPS_PER_MM])
+    return np.clip(np.rint(steps), 0, 255).astype(np.uint8)
+
+
+def draw_pose(anatomy: Anatomy, rng: np.random.Generator) -> Pose2D:
+    """A beam: mostly frontal, some oblique, some lateral."""
+    kind = rng.random()
+    if kind < 0.88:
+        axial, sagittal = float(np.clip(rng.normal(0, 6.0), -16, 16)), float(np.clip(rng.normal(0, 9.0), -22, 22))
+    elif kind < 0.94:
+        axial, sagittal = float(rng.choice([-1, 1]) * rng.uniform(28, 55)), float(rng.normal(0, 5.0))
+    else:
+        axial, sagittal = float(rng.choice([-1, 1]) * rng.uniform(70, 110)), float(rng.normal(0, 5.0))
+    source = float(rng.uniform(650, 1300))
+    centre = anatomy.landmarks_mm["L3.center" if "L3.center" in anatomy.landmarks_mm else "L4.center"]
+    shift = np.array([rng.normal(0, 12), 0.0, rng.normal(-12, 18)])
+    return Pose2D(axial, sagittal, float(rng.normal(0, 3)), source * rng.uniform(1.1, 1.35), source, centre + shift)
+
+
+def _side_by_image(points_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A left-right pair (2, 2) in the order of their columns; NaN where one is missing."""
+    return points_px[np.argsort(points_px[:, 1])] if np.isfinite(points_px).all() else points_px
+
+
+def whole_view(anatomy: Anatomy, pose: Pose2D) -> dict[str, npt.NDArray[np.generic]]:
+    """Bone (2, rows, cols), channel points (k, 2) in px (NaN absent), known (k,), and the angles."""
+    carm = pose.carm(pose.centre_mm, VIEW_SHAPE, VIEW_MM_PER_PX)
+    points, known = channel_points(anatomy)
+    px = np.full((len(points), 2), np.nan)
+    for i, point in enumerate(points):
+        if point is not None:
+            px[i] = carm.project(point[None])[0]
+    px[-2:] = _side_by_image(px[-2:])
+    return {
+        "bone": _thicknesses(anatomy, carm),
+        "points": px.astype(np.float32),
+        "known": np.array(known),
+        "angles": np.array([pose.axial_deg, pose.sagittal_deg], dtype=np.float32),
+        "lumbar": np.array(anatomy.lumbar_count, dtype=np.int16),
+    }
+
+
+def close_up(
+    anatomy: Anatomy, pose: Pose2D, step: int, rng: np.random.Generator
+) -> dict[str, npt.NDArray[np.generic]] | None:
+    """A close-up around one vertebra: bone, points (junctions, pedicles by image side, centre) in px."""
+    name = names_upwards(anatomy.lumbar_count)[step]
+    marks = anatomy.landmarks_mm
+    if f"{name}.center" not in marks:
+        return None
+    centre = marks[f"{name}.center"] + rng.normal(0, 5.0, 3)
+    carm = pose.carm(centre, (CLOSE_UP_PX, CLOSE_UP_PX), CLOSE_UP_MM_PER_PX)
+    px = np.full((CLOSE_UP_POINTS, 2), np.nan)
+    left_first = float(carm.axes[1][0]) < 0  # whether growing columns lead to the patient's right
+    for i, part in enumerate(("junction", "pedicle")):
+        for j, side in enumerate(("left", "right")):
+            point = marks.get(f"{name}.{part}.{side}")
+            if point is not None:
+                px[2 * i + (j if left_first else 1 - j)] = carm.project(point[None])[0]
+    px[4] = carm.project(marks[f"{name}.center"][None])[0]
+    near = [b for b in anatomy.bones if np.abs(b.outer.vertices_mm - centre).min(axis=0).max() < 70]
+    local = Anatomy(anatomy.name, anatomy.family, tuple(near), None, (), marks, anatomy.lumbar_count)
+    return {
+        "bone": _thicknesses(local, carm),
+        "points": px.astype(np.float32),
+        "step": np.array(step, dtype=np.int16),
+        "angles": np.array([pose.axial_deg, pose.sagittal_deg], dtype=np.float32),
+    }
+
+
+def real_anatomies(
+    people: Sequence[Person],
+    donors: tuple[Sequence[Person], Sequence[Person], Sequence[Person]],
+    poses: SpinePoses,
+    rng: np.random.Generator,
+) -> Iterator[Anatomy]:
+    """Endless anatomies: a person, completed from donors in random order, varied and posed.
+
+    donors: of sacrum and hips, of vertebrae, of ribs; of each kind a shuffled list is asked in turn.
+    """
+    bases, fillers, ribs = donors
+    while True:
+        person = people[int(rng.integers(len(people)))]
+        order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
+        count = int(rng.choice([4, 5, 6], p=[0.03, 0.91, 0.06]))
+        whole = varied(completed(person, order), rng)
+        pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
+        one_side = (str(rng.choice(["left", "right"])),)
+        chance = rng.random()
+        hidden = ("left", "right") if chance < 0.05 else one_side if chance < 0.12 else ()
+        yield posed(whole, pose, count, frozenset(f"rib12.{side}" for side in hidden))
+
+
+def procedural_anatomies(rng: np.random.Generator, views_each: int = 4) -> Iterator[Anatomy]:
+    """Endless built-in anatomies on a coarse grid, each given `views_each` times (they are slow to make)."""
+    from fluorospread.simulation.anatomy.procedural import sample_anatomy
+
+    while True:
+        anatomy = sample_anatomy(rng, grid_mm=1.7)
+        for _ in range(views_each):
+            yield anatomy
+
+
+def write_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generator, views: int = 120) -> None:
+    """Render `views` whole views and up to twice as many close-ups to NAME_whole_* and NAME_close_*."""
+    wholes, closes = [], []
+    for anatomy in islice(anatomies, views):
+        pose = draw_pose(anatomy, rng)
+        wholes.append(whole_view(anatomy, pose))
+        if abs(pose.axial_deg) > 20:
+            continue
+        for step in rng.choice(CLOSE_UP_STEPS, 2, replace=False, p=[0.16, 0.24, 0.24, 0.22, 0.14]):
+            found = close_up(anatomy, pose, int(step), rng)
+            if found is not None:
+                closes.append(found)
+    name.parent.mkdir(parents=True, exist_ok=True)
+    for kind, items in (("whole", wholes), ("close", closes)):
+        truth = {key: np.stack([item[key] for item in items]) for key in items[0] if key != "bone"}
+        np.savez(name.parent / f"{name.name}_{kind}_truth.npz", **truth)
+        # Renamed last, so that a reader never sees half a file.
+        part = name.parent / f"{name.name}_{kind}_bone.part.npy"
+        np.save(part, np.stack([item["bone"] for item in items]))
+        part.rename(name.parent / f"{name.name}_{kind}_bone.npy")
