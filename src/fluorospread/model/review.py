@@ -174,9 +174,8 @@ class ReviewEvent:
         if self.at.tzinfo is None or self.at.utcoffset() != UTC.utcoffset(None):
             raise ReviewError(f"the time of an event is given in UTC, got {self.at.isoformat()}")
         if self.kind.carries_reading != (self.reading is not None):
-            raise ReviewError(
-                f"an event of kind {self.kind} {'needs' if self.kind.carries_reading else 'has no'} reading"
-            )
+            wanted = "needs a reading" if self.kind.carries_reading else "has no reading"
+            raise ReviewError(f"an event of kind {self.kind} {wanted}")
         if self.reading_seconds is not None and not 0 <= self.reading_seconds < math.inf:
             raise ReviewError(f"reading_seconds must be finite and >= 0, got {self.reading_seconds}")
 
