@@ -183,15 +183,14 @@ def _flat_regions_at_the_edge(values: npt.NDArray[np.float32], tolerance: float)
 
 
 def _largest_part(region: BoolImage) -> BoolImage:
-    """The largest connected part with its holes filled: text beside the field drops out, gas in it stays."""
+    """The largest connected part: text beside the field drops out."""
     from scipy import ndimage
 
     parts, count = ndimage.label(region)
     if not count:
         return region
-    sizes = np.bincount(parts.ravel())[1:]
-    filled: BoolImage = ndimage.binary_fill_holes(parts == 1 + int(sizes.argmax()))
-    return filled
+    largest: BoolImage = parts == 1 + int(np.bincount(parts.ravel())[1:].argmax())
+    return largest
 
 
 def _outside_of(hull: BoolImage, outside: BoolImage) -> BoolImage:
@@ -210,17 +209,31 @@ def _outside_of(hull: BoolImage, outside: BoolImage) -> BoolImage:
 
 def _convex_hull(region: BoolImage) -> tuple[BoolImage, float]:
     """Convex hull of a region, and the region's area over the hull's."""
-    from scipy.spatial import ConvexHull
-
     rows = np.flatnonzero(region.any(axis=1))
     first = region[rows].argmax(axis=1)
     last = region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
     if rows.size < 3 or (last - first).max() < 3:
         return region, 0.0
     # Pixels are unit squares, so their corners lie half a pixel around the centres.
-    corners = np.concatenate([np.c_[r, c] for r in (rows - 0.5, rows + 0.5) for c in (first - 0.5, last + 0.5)])
-    hull = ConvexHull(corners)
-    return polygon_mask(corners[hull.vertices], region.shape), float(region.sum() / hull.volume)
+    upright = np.repeat(rows, 2) + np.tile([-0.5, 0.5], rows.size)
+    left = _chain(upright, np.repeat(first - 0.5, 2))
+    right = _chain(upright, -np.repeat(last + 0.5, 2))
+    right[:, 1] *= -1
+    hull = polygon_mask(np.concatenate([left, right[::-1]]), region.shape)
+    return hull, float(region.sum() / hull.sum())
+
+
+def _chain(rows: npt.NDArray[np.float64], cols: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Lower hull of points sorted by row (Andrew's monotone chain): the vertices as (n, 2) of (row, col)."""
+    kept: list[tuple[float, float]] = []
+    for point in zip(rows.tolist(), cols.tolist(), strict=True):
+        while len(kept) > 1:
+            (r0, c0), (r1, c1) = kept[-2:]
+            if (r1 - r0) * (point[1] - c0) - (c1 - c0) * (point[0] - r0) > 0:
+                break
+            kept.pop()
+        kept.append(point)
+    return np.asarray(kept)
 
 
 def _without_flat_margins(outside: BoolImage) -> BoolImage:

@@ -410,7 +410,10 @@ def _attach_pixels(dataset: Dataset, image: WritableImage, syntax: UID) -> None:
     dataset.file_meta = meta
     pixels = np.ascontiguousarray(image.pixels)
     if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
-        dataset.compress(syntax, pixels[0] if len(pixels) == 1 else pixels, generate_instance_uid=False)
+        # GDCM's RLE encoder ends the process on some sizes, so the plugin is named.
+        plugin = "pydicom" if syntax == RLELossless else "pyjpegls"
+        frames = pixels[0] if len(pixels) == 1 else pixels
+        dataset.compress(syntax, frames, encoding_plugin=plugin, generate_instance_uid=False)
     else:
         raw = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
         dataset.add_new("PixelData", "OB" if pixels.dtype.itemsize == 1 else "OW", raw + b"\x00" * (len(raw) % 2))
