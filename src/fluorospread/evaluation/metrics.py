@@ -65,9 +65,10 @@ class CaseScore:
     expected: Outcome
     found: Outcome | None = None
     images: tuple[ImageScore, ...] = ()
+    contrast_there: bool | None = None
+    """Whether an image shows contrast; None when nothing was imaged after it."""
+    contrast_found: bool = False
     dice: float | None = None
-    false_contrast: bool = False
-    missed_contrast: bool = False
     coverage: tuple[DecisionScore, ...] = ()
     punctures: tuple[DecisionScore, ...] = ()
     failure: str = ""
@@ -160,21 +161,14 @@ def _vertebrae(images: Sequence[ImageScore]) -> list[bool]:
     ]
 
 
-def summarise(scores: Sequence[CaseScore], contrast_in_truth: Sequence[bool | None]) -> Summary:
-    """Summarise case scores.
-
-    Parameters
-    ----------
-    contrast_in_truth
-        Per case: whether contrast was there to be found; None where no image could show it.
-    """
+def summarise(scores: Sequence[CaseScore]) -> Summary:
+    """Summarise case scores; broken cases are listed and count in no rate."""
     ran = [s for s in scores if not s.failure]
     images = [i for s in ran for i in s.images]
     confident = [i for i in images if i.status is LevelStatus.CONFIDENT]
     coverage = [d for s in ran for d in s.coverage]
     punctures = [d for s in ran for d in s.punctures]
     dices = [s.dice for s in ran if s.dice is not None]
-    truth_of = {s.case_id: t for s, t in zip(scores, contrast_in_truth, strict=True)}
     tips_there = sum(len(i.tip_errors_mm) + i.tips_missed for i in images)
     missed = sum(i.tips_missed for i in images)
     return Summary(
@@ -192,8 +186,8 @@ def summarise(scores: Sequence[CaseScore], contrast_in_truth: Sequence[bool | No
         tips_false=sum(i.tips_false for i in images),
         dice_median=float(np.median(dices)) if dices else None,
         dice_p5=float(np.percentile(dices, 5)) if dices else None,
-        contrast_missed=Rate.count_true(s.missed_contrast for s in ran if truth_of[s.case_id] is True),
-        contrast_false=Rate.count_true(s.false_contrast for s in ran if truth_of[s.case_id] is False),
+        contrast_missed=Rate.count_true(not s.contrast_found for s in ran if s.contrast_there is True),
+        contrast_false=Rate.count_true(s.contrast_found for s in ran if s.contrast_there is False),
         coverage_right=Rate.count_true(not d.wrong for d in coverage if d.decided),
         coverage_undetermined=Rate.count_true(not d.decided for d in coverage),
         punctures_right=Rate.count_true(not d.wrong for d in punctures if d.decided),

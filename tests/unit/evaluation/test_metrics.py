@@ -47,7 +47,7 @@ def test_an_undetermined_coverage_is_an_abstention_not_an_error() -> None:
         DecisionScore("L5 left", Answer.YES, Answer.NO),
     )
     score = CaseScore("a", Outcome.NOT_VERIFIED, Outcome.UNDETERMINED, coverage=decisions)
-    summary = summarise([score], [True])
+    summary = summarise([score])
     assert (summary.coverage_right.count, summary.coverage_right.of) == (1, 2)
     assert (summary.coverage_undetermined.count, summary.coverage_undetermined.of) == (1, 3)
     assert summary.silent_error_list == ("a: coverage L5 left: said yes, true no",)
@@ -56,7 +56,7 @@ def test_an_undetermined_coverage_is_an_abstention_not_an_error() -> None:
 def test_a_broken_case_is_listed_and_leaves_the_rates_of_the_others() -> None:
     broken = CaseScore("x", Outcome.VERIFIED, failure="cannot be read")
     fine = CaseScore("y", Outcome.VERIFIED, Outcome.VERIFIED, (image(RIGHT),))
-    summary = summarise([broken, fine], [None, None])
+    summary = summarise([broken, fine])
     assert summary.failures == ("x: cannot be read",)
     assert (summary.verdict_right.count, summary.verdict_right.of) == (1, 1)
 

@@ -1,0 +1,182 @@
+"""Cases with known truth in, scored and summarised out: written samples, fresh simulated ones, real films.
+
+Simulated and real images are never mixed in one number. Random cases are drawn from a *split*: judging draws
+people and plume families that tuning never sees.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluorospread.errors import MissingFileError
+from fluorospread.evaluation.metrics import CaseScore, Summary, summarise
+from fluorospread.evaluation.real_films import FilmScore, FilmTruth, read_film_truth, score_film
+from fluorospread.evaluation.score_case import score_case
+from fluorospread.evaluation.truth_files import TrueCase, read_truth
+from fluorospread.model.case import CaseResult
+from fluorospread.model.verdict import Outcome
+from fluorospread.pipeline.gather_case import CaseOverrides, gather_case
+from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
+from fluorospread.pipeline.verify_case import VerifiedCase, verify_case
+from fluorospread.pipeline.write_case import write_case
+from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
+from fluorospread.simulation.cases import Split, sample_split
+
+Report = Callable[[str, int, int], None]
+"""Told what has just been done, how many are done, and of how many."""
+
+TRUTH_FOLDER = "truth"
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
+
+
+def _silent(_text: str, _done: int, _of: int) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a set of cases, in order, with the results of those that ran."""
+
+    scores: tuple[CaseScore, ...]
+    results: tuple[CaseResult, ...]
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class FilmFailure:
+    """A film that could not be measured, and why."""
+
+    name: str
+    reason: str
+
+
+def evaluate_folder(folder: Path, out: Path | None = None, report: Report = _silent) -> Evaluation:
+    """Verify every case below `folder` that has a truth and compare the two.
+
+    A case is a subfolder; its truth is `truth.json` in it, or `<case id>.json` in `folder`/truth. With `out`
+    the results go to `out`/<case id>/.
+
+    Raises
+    ------
+    MissingFileError
+        When no case with a truth is there.
+    """
+    pairs = list(_cases_with_truth(folder))
+    if not pairs:
+        raise MissingFileError(
+            f"{folder} holds no case with a truth: expected folders with {TRUTH_FILE}, or {TRUTH_FOLDER}/<case id>.json"
+        )
+    done: list[tuple[CaseScore, CaseResult | None]] = []
+    for number, (case, truth) in enumerate(pairs, start=1):
+        done.append(_evaluate_case(case, truth, None if out is None else out / truth.case_id))
+        report(truth.case_id, number, len(pairs))
+    return _collect(done)
+
+
+def evaluate_simulated(
+    split: Split, numbers: Sequence[int], workers: int | None = None, out: Path | None = None, report: Report = _silent
+) -> Evaluation:
+    """Render, verify and score random cases of a split.
+
+    Parameters
+    ----------
+    numbers
+        Which cases; the same number is the same case.
+    workers
+        Processes; by default one for each processor.
+    out
+        Where cases and results are kept; by default they are thrown away.
+    """
+    done: dict[int, tuple[CaseScore, CaseResult | None]] = {}
+    # Forking a process that has run threads can hang; a fresh interpreter cannot.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(numbers)), mp_context=context) as pool:
+        jobs = {pool.submit(_evaluate_random, split, number, out): number for number in numbers}
+        for job in as_completed(jobs):
+            number = jobs[job]
+            done[number] = job.result()
+            report(done[number][0].case_id, len(done), len(numbers))
+    return _collect([done[number] for number in numbers])
+
+
+def evaluate_films(
+    images: Path, annotations: Path, out: Path | None = None, report: Report = _silent
+) -> tuple[FilmScore | FilmFailure, ...]:
+    """Label every annotated real film and compare it with its reader's points.
+
+    Raises
+    ------
+    MissingFileError
+        When no annotation has its image.
+    """
+    pairs: list[tuple[Path, FilmTruth]] = []
+    for path in sorted(annotations.glob("*.json")):
+        film = next((f for s in _PICTURES if (f := images / f"{path.stem}{s}").is_file()), None)
+        if film is not None:
+            pairs.append((film, read_film_truth(path)))
+    if not pairs:
+        raise MissingFileError(f"no annotation in {annotations} has an image of the same name in {images}")
+    scores: list[FilmScore | FilmFailure] = []
+    for number, (film, truth) in enumerate(pairs, start=1):
+        scores.append(_evaluate_film(film, truth, None if out is None else out / truth.name))
+        report(truth.name, number, len(pairs))
+    return tuple(scores)
+
+
+def _cases_with_truth(folder: Path) -> Iterator[tuple[Path, TrueCase]]:
+    for case in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ():
+        for truth in (case / TRUTH_FILE, folder / TRUTH_FOLDER / f"{case.name}.json"):
+            if truth.is_file():
+                yield case, read_truth(truth)
+                break
+
+
+def _verify(path: Path, out: Path | None) -> VerifiedCase:
+    request = gather_case(path, None, CaseOverrides())
+    verified = verify_case(request, load_protocol(DEFAULT_PROTOCOL))
+    if out is not None:
+        write_case(verified, out)
+    return verified
+
+
+def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> tuple[CaseScore, CaseResult | None]:
+    protocol = load_protocol(DEFAULT_PROTOCOL)
+    try:
+        verified = _verify(case, out)
+    except Exception as error:  # one broken case never stops the others, and is listed
+        return CaseScore(truth.case_id, truth.outcome, failure=_words(error)), None
+    return score_case(verified, truth, protocol.tolerance_mm, protocol.target_level), verified.result
+
+
+def _evaluate_random(split: Split, number: int, out: Path | None) -> tuple[CaseScore, CaseResult | None]:
+    recipe = sample_split(split, number)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            case = (Path(scratch) if out is None else out / "cases") / recipe.case_id
+            write_simulated_case(recipe, case)
+            truth = read_truth(case / TRUTH_FILE)
+            return _evaluate_case(case, truth, None if out is None else out / "results" / recipe.case_id)
+    except Exception as error:
+        return CaseScore(recipe.case_id, Outcome.UNDETERMINED, failure=_words(error)), None
+
+
+def _evaluate_film(film: Path, truth: FilmTruth, out: Path | None) -> FilmScore | FilmFailure:
+    try:
+        return score_film(_verify(film, out).result.images[0], truth)
+    except Exception as error:
+        return FilmFailure(truth.name, _words(error))
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _collect(done: Sequence[tuple[CaseScore, CaseResult | None]]) -> Evaluation:
+    scores = tuple(score for score, _ in done)
+    return Evaluation(scores, tuple(result for _, result in done if result is not None), summarise(scores))

@@ -1,0 +1,108 @@
+"""truth.json of a simulated case in, typed truth out. Points are (row, col) in stored pixels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fluorospread.errors import CaseFileError
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.case import Role
+from fluorospread.model.geometry import ColumnsTowards, PointPx
+from fluorospread.model.radiograph import BoolImage
+from fluorospread.model.verdict import Outcome
+from fluorospread.pipeline.write_simulated_case import TRUTH_SCHEMA, runs_to_mask
+
+
+@dataclass(frozen=True)
+class TrueNeedle:
+    level: Level
+    side: Side
+    tip_px: PointPx
+
+
+@dataclass(frozen=True)
+class TrueImage:
+    """What is true of one image. Points out of the open field are left out."""
+
+    path: str
+    role: Role
+    mm_per_px: float
+    columns_towards: ColumnsTowards
+    centers: dict[Level, PointPx]
+    junctions: dict[tuple[Level, Side], PointPx]
+    needles: tuple[TrueNeedle, ...]
+    contrast_mask: BoolImage | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class TrueCase:
+    case_id: str
+    title: str
+    contrast_given: bool
+    families: tuple[str, ...]
+    outcome: Outcome
+    punctures: dict[Side, Level]
+    puncture_distance_mm: dict[Side, float]
+    coverage: dict[tuple[Level, Side], bool]
+    images: tuple[TrueImage, ...]
+
+    @property
+    def contrast_to_find(self) -> bool | None:
+        """Whether an image shows contrast; None when nothing was imaged after it."""
+        if any(i.contrast_mask is not None and i.contrast_mask.any() for i in self.images):
+            return True
+        return False if any(i.role in (Role.POST, Role.CINE) for i in self.images) else None
+
+    def image(self, file_name: str) -> TrueImage | None:
+        return next((i for i in self.images if i.path == file_name), None)
+
+
+def read_truth(path: Path) -> TrueCase:
+    """Read one truth.json.
+
+    Raises
+    ------
+    CaseFileError
+        When it is not such a file.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != TRUTH_SCHEMA:
+            raise ValueError(f"schema {raw['schema']!r}")
+        return TrueCase(
+            case_id=raw["case_id"],
+            title=raw["title"],
+            contrast_given=raw["contrast_given"],
+            families=tuple(raw["plume_families"]),
+            outcome=Outcome(raw["outcome"]),
+            punctures={Side(p["side"]): Level(p["level"]) for p in raw["punctures"]},
+            puncture_distance_mm={Side(p["side"]): float(p["distance_mm"]) for p in raw["punctures"]},
+            coverage={(Level(c["level"]), Side(c["side"])): bool(c["covered"]) for c in raw["coverage"]},
+            images=tuple(_image(i) for i in raw["images"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CaseFileError(f"{path} is not a truth file of {TRUTH_SCHEMA!r}: {error!r}") from error
+
+
+def _image(raw: dict[str, Any]) -> TrueImage:
+    spacing_row, spacing_col = raw["spacing_patient_mm"]
+    mask = raw["contrast_mask"]
+    return TrueImage(
+        path=raw["path"],
+        role=Role(raw["role"]),
+        mm_per_px=float((spacing_row * spacing_col) ** 0.5),
+        columns_towards=ColumnsTowards(raw["columns_towards"]),
+        centers={Level(p["level"]): _point(p["point_px"]) for p in raw["vertebrae"] if p["in_view"]},
+        junctions={
+            (Level(p["level"]), Side(p["side"])): _point(p["point_px"]) for p in raw["junctions"] if p["in_view"]
+        },
+        needles=tuple(TrueNeedle(Level(n["level"]), Side(n["side"]), _point(n["tip_px"])) for n in raw["needles"]),
+        contrast_mask=None if mask is None else runs_to_mask(mask["runs"], (raw["rows"], raw["cols"])),
+    )
+
+
+def _point(raw: list[float]) -> PointPx:
+    return float(raw[0]), float(raw[1])
