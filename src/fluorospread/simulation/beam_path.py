@@ -34,7 +34,7 @@ _COMPOSITION_G_CM3: dict[Material, dict[Substance, float]] = {
 }
 
 _GRAIN_MM = 0.25
-_GRAIN_SAMPLES = 768
+_GRAIN_SAMPLES = 512
 
 
 @dataclass(frozen=True)

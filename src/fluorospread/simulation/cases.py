@@ -140,7 +140,7 @@ def _failing_cases() -> tuple[CaseRecipe, ...]:
     narrow = ViewRecipe(offset_mm=(0.0, 24.0, 32.0), field=FieldRecipe("rectangle", 88.0, 72.0, blanked=True))
     return (
         CaseRecipe(
-            "F-puncture-at-L4", "both needles one level too high", 201, PersonRecipe(66, degeneration=0.2),
+            "F-puncture-at-L4", "both needles one level too high", 201, PersonRecipe(68, degeneration=0.2),
             _NEEDLE_AND_POST, at_l4, covering, contrast_given=True, expected="not-verified",
         ),
         CaseRecipe(
