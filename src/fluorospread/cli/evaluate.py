@@ -1,0 +1,135 @@
+"""`fluorospread evaluate`: cases with known truth in, per-step scores with intervals out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluorospread.errors import UsageError
+
+if TYPE_CHECKING:
+    from fluorospread.evaluation.real_films import FilmScore
+    from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure, Report
+
+DIFFERS_FROM_TRUTH = 4
+
+
+class Draw(StrEnum):
+    """Which people and contrast families random cases are drawn from."""
+
+    TUNING = "tuning"
+    JUDGING = "judging"
+
+
+def evaluate(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]", help="Folder of case folders with truth, e.g. sample_dicom.", show_default=False
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--simulate", metavar="N", min=1, max=100_000, help="Make and score N random cases instead."),
+    ] = None,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first random case.")] = 0,
+    draw: Annotated[
+        Draw, typer.Option(help="People and contrast families to tune on, or others to judge by.")
+    ] = Draw.JUDGING,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one a processor.", show_default=False)
+    ] = None,
+    real: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Score real films instead; needs --annotations.")
+    ] = None,
+    annotations: Annotated[Path | None, typer.Option(metavar="DIR", help="A reader's points, one JSON a film.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep case.json and pictures there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,  # noqa: ARG001
+) -> None:
+    """Compare what is found with what is true.
+
+    **Examples**
+
+    - `fluorospread evaluate sample_dicom --out runs/demo` — the sample cases, pictures kept
+
+    - `fluorospread evaluate --simulate 100` — a hundred unseen simulated cases
+
+    - `fluorospread evaluate --real films --annotations films/annotations --out runs/films`
+
+    Simulated and real images are scored apart. Exit code 4 when a verdict was stated that is not the true one,
+    or a real film was named wrongly with confidence; abstentions do not count as such.
+    """
+    given = [source is not None for source in (folder, count, real)]
+    if sum(given) != 1:
+        raise UsageError("give one of DIR, --simulate N, or --real DIR; see fluorospread evaluate --help")
+    if (real is None) != (annotations is None):
+        raise UsageError("--real and --annotations go together")
+    if out is not None:
+        from fluorospread.pipeline.write_case import check_writable
+
+        check_writable(out)
+    if real is not None and annotations is not None:
+        _films(real, annotations, out, as_json)
+        return
+    from fluorospread.evaluation.run_evaluation import evaluate_folder, evaluate_simulated
+    from fluorospread.simulation.cases import Split
+
+    with _progress("evaluating") as report:
+        if folder is not None:
+            evaluation = evaluate_folder(folder, out, report)
+        else:
+            numbers = range(first, first + (count or 0))
+            evaluation = evaluate_simulated(Split(draw.value), numbers, workers, out, report)
+    _print(evaluation, out, as_json)
+    if evaluation.summary.silent_error_list:
+        raise typer.Exit(DIFFERS_FROM_TRUTH)
+
+
+def _films(real: Path, annotations: Path, out: Path | None, as_json: bool) -> None:
+    from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
+    from fluorospread.evaluation.run_evaluation import evaluate_films
+    from fluorospread.evaluation.tables import film_document, print_films
+
+    with _progress("labelling films") as report:
+        scores: tuple[FilmScore | FilmFailure, ...] = evaluate_films(real, annotations, out, report)
+    if as_json:
+        typer.echo(json.dumps(film_document(scores), ensure_ascii=False))
+    else:
+        print_films(scores)
+    if any(isinstance(s, FilmScore) and s.outcome is FilmOutcome.WRONG for s in scores):
+        raise typer.Exit(DIFFERS_FROM_TRUTH)
+
+
+def _print(evaluation: Evaluation, out: Path | None, as_json: bool) -> None:
+    from fluorospread.evaluation.tables import evaluation_document, print_evaluation
+
+    if as_json:
+        typer.echo(json.dumps(evaluation_document(evaluation), ensure_ascii=False))
+        return
+    print_evaluation(evaluation)
+    if out is not None:
+        typer.echo(f"Pictures and case.json of each case are in {out}")
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Report]:
+    """A progress bar with the time left, on the error stream of a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+
+        def report(name: str, done: int, of: int) -> None:
+            bar.update(task, description=f"{text}: {name}", completed=done, total=of)
+
+        yield report
