@@ -46,7 +46,7 @@ class Grain:
 
     trabecular: float = 0.14
     cortical: float = 0.10
-    soft_tissue: float = 0.010
+    soft_tissue: float = 0.014
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TissueTexture:
 
         spongy = 0.55 * octave(0.35, 0.35) + 0.55 * octave(2.2, 0.3) + 0.35 * octave(0.3, 1.6) + 0.45 * octave(2.5, 2.5)
         cortex = 0.8 * octave(0.5, 0.5) + 0.6 * octave(2.0, 2.0)
-        mottle = 0.7 * octave(5.0, 5.0) + 0.6 * octave(12.0, 12.0) + 0.25 * octave(1.5, 1.5)
+        mottle = 0.55 * octave(4.0, 4.0) + 0.75 * octave(11.0, 11.0) + 0.2 * octave(1.2, 1.2)
         # Rows of the field run along z at 0.25 mm for bone; soft tissue is read at four times that scale.
         return cls(
             (chosen.trabecular * spongy).astype(np.float32),

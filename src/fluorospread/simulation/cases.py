@@ -86,7 +86,8 @@ def _protocol_1_cases() -> tuple[CaseRecipe, ...]:
     wide = ViewRecipe()
     turned = dataclasses.replace(wide, columns_towards=ColumnsTowards.PATIENT_RIGHT, sid_mm=1050.0)
     both = tuple(
-        Spread(side, (L4, L5), PlumeFamily.FASCICLE_STRIATED, cranial_mm=15.0, caudal_mm=13.0) for side in (LEFT, RIGHT)
+        Spread(side, (L4, L5), PlumeFamily.FASCICLE_STRIATED, cranial_mm=14.0, caudal_mm=12.0, lateral_mm=14.0)
+        for side in (LEFT, RIGHT)
     )
     steep = (
         PunctureRecipe(L5, LEFT, lateral_mm=1.5, cranial_mm=1.0, tilt_deg=16, azimuth_deg=-60),
@@ -99,7 +100,8 @@ def _protocol_1_cases() -> tuple[CaseRecipe, ...]:
     return (
         CaseRecipe(
             "P1-01", "iotrolan over L4 and L5 on both sides", 101, PersonRecipe(11, degeneration=0.25),
-            _NEEDLE_AND_POST, _AT_L5, both, contrast_given=True, view=wide, expected="verified",
+            _NEEDLE_AND_POST, _AT_L5, both, contrast_given=True, view=wide, exposure=Exposure(72, 3.0, 0.0, 1400, 0.4),
+            expected="verified",
         ),
         CaseRecipe(
             "P1-02", "both needles at L5, no contrast", 102, PersonRecipe(23, degeneration=0.15),
@@ -109,7 +111,7 @@ def _protocol_1_cases() -> tuple[CaseRecipe, ...]:
         CaseRecipe(
             "P1-03", "both needles at L5, no contrast", 103, PersonRecipe(33, degeneration=0.45),
             _NEEDLE_ONLY, flat, view=dataclasses.replace(wide, field=FieldRecipe("circle", 150.0, 150.0, blanked=True)),
-            exposure=Exposure(85, 3.5, 0.2, 500, 0.8),
+            exposure=Exposure(85, 3.5, 0.2, 700, 0.8),
             pixel_format=PixelFormat(Relationship.DISP, 12, -1, blank_outside_field=True), expected="verified",
         ),
         CaseRecipe(

@@ -50,12 +50,12 @@ class Look:
         Log values that become black and white.
     """
 
-    edge_gain: float = 0.8
-    edge_sigma_mm: float = 1.2
-    flattening: float = 0.45
+    edge_gain: float = 0.35
+    edge_sigma_mm: float = 1.5
+    flattening: float = 0.35
     flattening_sigma_mm: float = 25.0
-    contrast: float = 1.4
-    window_percentiles: tuple[float, float] = (0.5, 99.7)
+    contrast: float = 1.1
+    window_percentiles: tuple[float, float] = (0.2, 99.8)
 
 
 @dataclass(frozen=True)
