@@ -6,6 +6,7 @@ and uncertainty, then what was assumed and what could not be determined. Nothing
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from fluorospread.model.radiograph import PolaritySource
 from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.number_text import UNKNOWN, percent, with_uncertainty
-from fluorospread.reporting.report_page import drawing, html_to_pdf, render, write_atomically
+from fluorospread.reporting.panel import Picture, draw_panel
+from fluorospread.reporting.report_page import drawing, html_to_pdf, png_data_uri, render, write_atomically
 from fluorospread.reporting.spine_diagram import draw_spread
 
 Row = tuple[str, ...]
@@ -36,6 +38,8 @@ _OUTCOME_SHAPES = {
     Outcome.NOT_VERIFIED: '<path d="M6 6l12 12M18 6L6 18"/>',
     Outcome.UNDETERMINED: '<path d="M8.5 9a3.5 3.5 0 1 1 5.2 3c-1.2.7-1.7 1.3-1.7 2.6M12 18v.6"/>',
 }
+# Printed 180 mm wide this is more than 200 dots an inch; radiographs are rarely larger.
+_LARGEST_PANEL_PX = 1536
 _POOL_MEASURES: tuple[tuple[str, str, str], ...] = (
     ("Area", "area_mm2", "mm²"),
     ("Craniocaudal extent", "craniocaudal_mm", "mm"),
@@ -90,6 +94,36 @@ def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture]) -> s
         images=[_image(index, image) for index, image in enumerate(result.images)],
         provenance=_provenance(result),
     )
+
+
+def report_pictures(result: CaseResult, pictures: Sequence[Picture | None]) -> list[ReportPicture]:
+    """One annotated picture an image, each as wide as the page; None stands for an image that is not at hand.
+
+    Raises
+    ------
+    ValueError
+        There is not one entry for each image of the result.
+    """
+    if len(pictures) != len(result.images):
+        raise ValueError(f"{len(result.images)} image(s), but {len(pictures)} picture(s)")
+    shown = []
+    for index, (image, picture) in enumerate(zip(result.images, pictures, strict=True)):
+        if picture is None:
+            continue
+        has_contrast = index == result.contrast.image
+        covered = {(c.level, c.side): c.covered for c in result.coverage} if has_contrast else {}
+        pools = result.contrast.pools if has_contrast else ()
+        panel, omitted = draw_panel(image, picture, _LARGEST_PANEL_PX, pools, covered)
+        buffer = io.BytesIO()
+        panel.save(buffer, format="PNG", compress_level=6)
+        caption = (
+            f"{_image_name(index, image)}: {image.path}. Circle: SAP-TP junction with its 2 sd radius; cross: needle "
+            "tip; line: contrast; dot: vertebral body."
+        )
+        if omitted:
+            caption += f" {omitted} label(s) had no room; every point is listed below."
+        shown.append(ReportPicture(png_data_uri(buffer.getvalue(), image.path), caption))
+    return shown
 
 
 def write_case_report(

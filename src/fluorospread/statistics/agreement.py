@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluorospread.statistics.estimate import Estimate
+from fluorospread.statistics.intervals import wilson
 
 # Limits of agreement enclose 95 % of the differences, as Bland and Altman define them.
 _LIMIT_PROBABILITY = 0.975
@@ -70,8 +71,6 @@ def categorical_agreement(
     ValueError
         No items, unequal lengths, fewer than two categories, or an answer outside them.
     """
-    from scipy.stats import binomtest
-
     names = tuple(categories)
     if len(names) < 2 or len(set(names)) != len(names):
         raise ValueError(f"agreement needs at least two different categories, got {names}")
@@ -84,12 +83,12 @@ def categorical_agreement(
     for a, b in zip(first, second, strict=True):
         table[names.index(a), names.index(b)] += 1
     n, same = len(first), int(np.trace(table))
-    wilson = binomtest(same, n).proportion_ci(confidence_level=confidence, method="wilson")
+    interval = wilson(same, n, confidence)
     return CategoricalAgreement(
         n=n,
         categories=names,
         table=tuple(tuple(int(count) for count in row) for row in table),
-        agreement=Estimate(same / n, float(wilson.low), float(wilson.high), confidence),
+        agreement=Estimate(interval.value, interval.low, interval.high, confidence),
         kappa=_kappa(table, confidence),
         ac1=_gwet_ac1(table, confidence),
     )

@@ -48,7 +48,8 @@ class VasScale:
 
 @dataclass(frozen=True)
 class HypothesisTest:
-    """One test. `statistic` is t, W, U or F as `name` says; `p` is None where it cannot be computed."""
+    """One test. `statistic` is t, W, U, F or chi-square as `name` says; `p` is None where it cannot be
+    computed and `note` says why. `check` is how far the data bear out what the test assumes."""
 
     name: str
     statistic: float | None
@@ -56,6 +57,7 @@ class HypothesisTest:
     p: float | None
     assumes: str
     note: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def paired_comparison(before: Sequence[float], after: Sequence[float], confidenc
     if a.size != b.size:
         raise ValueError(f"paired values need the same patients, got {a.size} before and {b.size} after")
     change = b - a
-    assumes = f"differences between patients are normal{_normality(change)}"
+    assumes, check = "patients' differences are normal", _normality("differences", change)
     if np.ptp(change) == 0.0:
         none = "every patient changed by the same amount"
         difference = Estimate(float(change.mean()), confidence=confidence, note=none)
@@ -117,7 +119,9 @@ def paired_comparison(before: Sequence[float], after: Sequence[float], confidenc
         result = ttest_rel(b, a)
         interval = result.confidence_interval(confidence)
         difference = Estimate(float(change.mean()), float(interval.low), float(interval.high), confidence)
-        t_test = HypothesisTest("paired t", float(result.statistic), float(result.df), float(result.pvalue), assumes)
+        t_test = HypothesisTest(
+            "paired t", float(result.statistic), float(result.df), float(result.pvalue), assumes, check=check
+        )
     return Comparison(
         n=(int(a.size),),
         means=(float(a.mean()), float(b.mean())),
@@ -162,7 +166,8 @@ def unpaired_comparison(first: Sequence[float], second: Sequence[float], confide
 
     a, b = _finite(first, "first group"), _finite(second, "second group")
     value = float(b.mean() - a.mean())
-    normal = f"both groups are normal{_normality(a)}{_normality(b)}"
+    normal, equal = "both groups are normal", "both groups are normal, with equal variances"
+    check = "; ".join((_normality("first group", a), _normality("second group", b)))
     if np.ptp(a) == 0.0 and np.ptp(b) == 0.0:
         none = "values do not vary within either group"
         difference = Estimate(value, confidence=confidence, note=none)
@@ -173,10 +178,13 @@ def unpaired_comparison(first: Sequence[float], second: Sequence[float], confide
         pooled, welch = ttest_ind(b, a), ttest_ind(b, a, equal_var=False)
         interval = welch.confidence_interval(confidence)
         difference = Estimate(value, float(interval.low), float(interval.high), confidence, "Welch")
-        equal = f"{normal}, with equal variances"
         tests = (
-            HypothesisTest("unpaired t", float(pooled.statistic), float(pooled.df), float(pooled.pvalue), equal),
-            HypothesisTest("Welch t", float(welch.statistic), float(welch.df), float(welch.pvalue), normal),
+            HypothesisTest(
+                "unpaired t", float(pooled.statistic), float(pooled.df), float(pooled.pvalue), equal, check=check
+            ),
+            HypothesisTest(
+                "Welch t", float(welch.statistic), float(welch.df), float(welch.pvalue), normal, check=check
+            ),
         )
     ranks = mannwhitneyu(b, a)
     same_shape = "the groups differ in location only"
@@ -190,14 +198,14 @@ def unpaired_comparison(first: Sequence[float], second: Sequence[float], confide
     )
 
 
-def _normality(values: npt.NDArray[np.float64]) -> str:
+def _normality(what: str, values: npt.NDArray[np.float64]) -> str:
     """Shapiro-Wilk in words, with its weakness at small n."""
     from scipy.stats import shapiro
 
     if values.size < 3 or np.ptp(values) == 0.0:
-        return " (too few different values to test)"
+        return f"{what}: too few different values to test normality"
     weak = ", which with so few patients hardly tests it" if values.size < _SMALL else ""
-    return f" (Shapiro-Wilk p = {float(shapiro(values).pvalue):.2g}{weak})"
+    return f"{what}: Shapiro-Wilk p = {float(shapiro(values).pvalue):.2g}{weak}"
 
 
 def paired_t_from_summary(

@@ -1,0 +1,266 @@
+"""The cohort's tables against the source study's own counts, and a report that links, escapes and fits."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.case import CaseResult, ContrastResult
+from fluorospread.model.cohort import Cohort, CohortCase
+from fluorospread.model.findings import ContrastMethod, ContrastStatus
+from fluorospread.model.spread import Answer, Coverage, Measured
+from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Puncture, PunctureSource, Verdict
+from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
+from fluorospread.reporting.cohort_report import cohort_report_html, write_cohort_report
+from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, summarise_cohort
+from fluorospread.reporting.cohort_tables import (
+    coverage_table,
+    find_outliers,
+    flow_table,
+    forest_rows,
+    puncture_table,
+    spread_table,
+)
+
+BOTH = (Side.LEFT, Side.RIGHT)
+
+
+def _verified(full_case: CaseResult, case_id: str, distances: tuple[float, float] = (2.0, 3.0)) -> CaseResult:
+    """A case without contrast whose two needles are at the target."""
+    punctures = tuple(
+        Puncture(side, Level.L5, PunctureSource.NEEDLE_TIP, Answer.YES, "near", distance, 1.0)
+        for side, distance in zip(BOTH, distances, strict=True)
+    )
+    return replace(
+        full_case,
+        case_id=case_id,
+        punctures=punctures,
+        coverage=(),
+        contrast=ContrastResult(ContrastStatus.NOT_GIVEN, ContrastMethod.NONE, "none was given"),
+        verdict=Verdict(Outcome.VERIFIED, Outcome.VERIFIED, Outcome.NOT_APPLICABLE, ()),
+    )
+
+
+def _undetermined(full_case: CaseResult, case_id: str) -> CaseResult:
+    criteria = (Criterion("puncture at L5, left", CriterionResult.UNDETERMINED, "sacrum out of view"),)
+    verdict = Verdict(Outcome.UNDETERMINED, Outcome.UNDETERMINED, Outcome.NOT_APPLICABLE, criteria)
+    open_ = tuple(
+        Puncture(side, None, PunctureSource.NEEDLE_TIP, Answer.UNDETERMINED, "sacrum out of view") for side in BOTH
+    )
+    return replace(_verified(full_case, case_id), verdict=verdict, punctures=open_)
+
+
+def _study(full_case: CaseResult) -> CohortSummary:
+    """Protocol 1: five patients, both needles of each at the target, contrast over all four junctions in one."""
+    covered = tuple(Coverage(level, side, Answer.YES, "") for level in (Level.L4, Level.L5) for side in BOTH)
+    results = [_verified(full_case, f"P1-{i}") for i in range(1, 6)]
+    results[0] = replace(results[0], coverage=covered, contrast=full_case.contrast)
+    return summarise_cohort(CohortEntry(CohortCase(r.case_id, r.case_id), r) for r in results)
+
+
+def _cells(table: object, first: str) -> tuple[str, ...]:
+    assert table is not None
+    return next(row for row in table.rows if row[0] == first)  # type: ignore[attr-defined]
+
+
+def test_five_of_five_patients_get_the_studys_intervals(full_case: CaseResult) -> None:
+    table = puncture_table(_study(full_case))
+    patients = _cells(table, "Patients, every target side at the target")
+    assert patients[1:4] == ("5/5 (100.0 %)", "47.8–100.0 %", "56.6–100.0 %")
+    sides = _cells(table, "Sides, all")
+    assert sides[1:3] == ("10/10 (100.0 %)", "69.2–100.0 %")
+    assert "5 patients are alike" in sides[4]
+
+
+def test_coverage_is_counted_by_junction(full_case: CaseResult) -> None:
+    table = coverage_table(_study(full_case))
+    assert table is not None
+    assert [row[:4] for row in table.rows] == [
+        ("L4", "left", "1", "1"),
+        ("L4", "right", "1", "1"),
+        ("L5", "left", "1", "1"),
+        ("L5", "right", "1", "1"),
+    ]
+
+
+def test_an_undetermined_puncture_is_not_a_confirmed_one(full_case: CaseResult) -> None:
+    results = [_verified(full_case, "a"), _undetermined(full_case, "b")]
+    table = puncture_table(summarise_cohort(CohortEntry(CohortCase(r.case_id, r.case_id), r) for r in results))
+    assert _cells(table, "Patients, every target side at the target")[1] == "1/2 (50.0 %)"
+    assert table is not None
+    assert "2 of 4 sides" in table.note
+
+
+def test_two_procedures_of_one_patient_count_as_one_patient(full_case: CaseResult) -> None:
+    results = [_verified(full_case, "a1"), _undetermined(full_case, "a2"), _verified(full_case, "b")]
+    entries = [CohortEntry(CohortCase(r.case_id, r.case_id[0]), r) for r in results]
+    assert _cells(puncture_table(summarise_cohort(entries)), "Patients, every target side at the target")[1].startswith(
+        "1/2"
+    )
+
+
+def test_every_case_is_in_the_flow_with_its_reason(full_case: CaseResult) -> None:
+    entries = [
+        CohortEntry(CohortCase("a", "a"), _verified(full_case, "a")),
+        CohortEntry(CohortCase("b", "b"), _undetermined(full_case, "b")),
+        CohortEntry(CohortCase("c", "c"), failure="TruncatedImageError: c.dcm: ends early"),
+        CohortEntry(CohortCase("d", "d"), failure="TruncatedImageError: d.dcm: ends early"),
+        CohortEntry(CohortCase("e", "e", excluded="previous lumbar surgery")),
+    ]
+    rows = {row[0]: row[1:] for row in flow_table(summarise_cohort(entries)).rows}
+    assert rows["Cases in the cohort"][0] == "5"
+    assert rows["Excluded"] == ("1", "previous lumbar surgery (1)")
+    assert rows["Could not be judged"] == ("2", "TruncatedImageError (2)")
+    assert rows["Judged"][0] == "2"
+    assert rows["… undetermined"] == ("1", "puncture at L5, left (1)")
+
+
+def test_spread_is_given_by_side_with_median_and_quartiles(full_case: CaseResult) -> None:
+    def with_area(index: int, area: float) -> CohortEntry:
+        pool = replace(full_case.contrast.pools[0], area_mm2=Measured(area, 1.0))
+        result = replace(full_case, contrast=replace(full_case.contrast, pools=(pool,)))
+        return CohortEntry(CohortCase(f"c{index}", f"c{index}"), result)
+
+    table = spread_table(summarise_cohort(with_area(i, a) for i, a in enumerate([100.0, 200.0, 300.0, 400.0, 500.0])))
+    assert _cells(table, "Area (mm²)") == (
+        "Area (mm²)",
+        "left",
+        "5",
+        "300.0",
+        "200.0 to 400.0",
+        "100.0 to 500.0",
+    )
+
+
+def test_a_needle_far_from_the_others_is_an_outlier(full_case: CaseResult) -> None:
+    results = [_verified(full_case, f"c{i}", (2.0 + 0.1 * i, 2.5 + 0.07 * i)) for i in range(8)]
+    results.append(_verified(full_case, "far", (30.0, 2.5)))
+    found = find_outliers(summarise_cohort(CohortEntry(CohortCase(r.case_id, r.case_id), r) for r in results))
+    assert [outlier.row.case.case_id for outlier in found] == ["far"]
+
+
+def test_the_atlas_counts_cases_where_their_contrast_lies(full_case: CaseResult) -> None:
+    # The fixture's landmarks lie on the drawn spine's axis, so its pool lies on the right half (patient's left).
+    summary = summarise_cohort(CohortEntry(CohortCase(f"c{i}", f"c{i}"), full_case) for i in range(3))
+    assert summary.atlas.drawn == 3
+    assert set(np.unique(summary.atlas.counts)) == {0, 3}
+    columns = np.nonzero(summary.atlas.counts.any(axis=0))[0]
+    assert columns.min() >= summary.atlas.counts.shape[1] / 2
+
+
+def test_contrast_that_cannot_be_placed_is_left_out_and_said(full_case: CaseResult) -> None:
+    bare = replace(full_case, images=tuple(replace(image, junctions=()) for image in full_case.images))
+    summary = summarise_cohort([CohortEntry(CohortCase("c", "c"), bare)])
+    assert summary.atlas.drawn == 0
+    assert summary.atlas.left_out[0][0] == full_case.case_id
+
+
+def test_forest_rows_split_by_group_only_where_there_are_groups(full_case: CaseResult) -> None:
+    entries = [
+        CohortEntry(CohortCase(name, name, group), _verified(full_case, name))
+        for name, group in (("a", "ultrasound"), ("b", "fluoroscopy"))
+    ]
+    labels = [row.label for row in forest_rows(summarise_cohort(entries))]
+    assert "Puncture, patients, ultrasound" in labels
+    assert not any("patients, " in row.label for row in forest_rows(_study(full_case)))
+
+
+def _outcome_cohort() -> Cohort:
+    """The study's responders after one week: 11 of 19 against 10 of 18 improve by five, the rest by one."""
+    cases = []
+    for group, size, responders in (("fluoroscopy", 18, 10), ("ultrasound", 19, 11)):
+        for i in range(size):
+            before = 6.0 + 0.1 * (i % 7)
+            after = before - (5.0 if i < responders else 1.0) - 0.05 * (i % 3)
+            name = f"{group}-{i}"
+            cases.append(
+                CohortCase(name, name, group, "", 60.0 + i, "female", {"rest": {0.0: before, 168.0: after}}, ())
+            )
+    return Cohort("protocol 2", tuple(cases), 10.0)
+
+
+def test_the_studys_responders_are_found_with_fishers_p() -> None:
+    tables = {table.title: table for table in outcome_tables(_outcome_cohort())}
+    row = tables["VAS rest: responders"].rows[0]
+    assert "fluoroscopy: 10/18" in row[1]
+    assert "ultrasound: 11/19" in row[1]
+    assert "Fisher p 1.000" in row[2]
+    assert "at least 4 on VAS 0–10" in tables["VAS rest: responders"].note
+
+
+def test_each_test_of_pain_scores_says_what_it_assumes() -> None:
+    tables = {table.title: table for table in outcome_tables(_outcome_cohort())}
+    assert set(tables) == {
+        "VAS rest: before and after",
+        "VAS rest: ultrasound against fluoroscopy",
+        "VAS rest: group and time",
+        "VAS rest: responders",
+    }
+    assert "paired t, that patients' differences are normal" in tables["VAS rest: before and after"].note
+    assert "not independent" in tables["VAS rest: group and time"].note
+
+
+def test_patients_are_described_by_group_with_an_interval_for_no_complications() -> None:
+    table = patient_table(_outcome_cohort())
+    row = _cells(table, "fluoroscopy")
+    assert row[1] == "18"
+    assert row[4].startswith("0/18 (0.0–18.5 %)")  # Clopper-Pearson: 1 - 0.025 ** (1/18)
+
+
+def test_the_report_links_to_each_case_and_runs_nothing(full_case: CaseResult) -> None:
+    name = "<script>alert(1)</script>"
+    entries = [
+        CohortEntry(CohortCase("a", "a", name), _verified(full_case, "a"), link="a/case_report.html"),
+        CohortEntry(CohortCase("b", "b"), failure=f"CaseError: {name}"),
+    ]
+    page = cohort_report_html(Cohort(name, tuple(e.case for e in entries)), summarise_cohort(entries))
+    assert '<a href="a/case_report.html">a</a>' in page
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert not re.search(r'(?:src|href)="(?!data:image/png;base64,|a/case_report)', page)
+
+
+def test_results_are_let_go_as_the_next_are_taken(full_case: CaseResult, tmp_path: Path) -> None:
+    taken: list[weakref.ref[CaseResult]] = []
+    alive: list[int] = []
+
+    def entries() -> Iterator[CohortEntry]:
+        for i in range(5):
+            entry = CohortEntry(CohortCase(f"c{i}", f"c{i}"), _verified(full_case, f"c{i}"))
+            assert entry.result is not None
+            taken.append(weakref.ref(entry.result))
+            yield entry
+            del entry
+            alive.append(sum(reference() is not None for reference in taken))
+
+    cohort = Cohort("n", tuple(CohortCase(f"c{i}", f"c{i}") for i in range(5)))
+    (html,) = write_cohort_report(cohort, entries(), tmp_path, pdf=False)
+    assert max(alive) == 1
+    assert html.name == "cohort_report.html"
+
+
+def test_a_cohort_in_which_nothing_could_be_judged_is_still_a_report() -> None:
+    entries = [CohortEntry(CohortCase("a", "a"), failure="CaseError: no images")]
+    page = cohort_report_html(Cohort("none", (entries[0].case,)), summarise_cohort(entries))
+    assert "No case was judged" in page
+    assert "CaseError" in page
+
+
+def test_scores_without_a_declared_scale_give_no_outcome_table() -> None:
+    assert outcome_tables(Cohort("n", (CohortCase("a", "a"),))) == ()
+
+
+@pytest.mark.parametrize("group", ["x" * 300, "ultrasound"])
+def test_forest_labels_stand_in_cells_that_grow(full_case: CaseResult, group: str) -> None:
+    entries = [
+        CohortEntry(CohortCase(name, name, g), _verified(full_case, name)) for name, g in (("a", group), ("b", "other"))
+    ]
+    page = cohort_report_html(Cohort("n", tuple(e.case for e in entries)), summarise_cohort(entries))
+    assert f"<td>Puncture, patients, {group}</td>" in page
