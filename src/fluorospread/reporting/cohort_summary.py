@@ -124,6 +124,7 @@ def _row(entry: CohortEntry) -> Row:
     result = entry.result
     if result is None:
         return Row(entry.case, entry.failure, entry.link)
+    used = result.software
     return Row(
         case=entry.case,
         failure="",
@@ -132,7 +133,7 @@ def _row(entry: CohortEntry) -> Row:
         puncture=result.verdict.puncture,
         coverage_outcome=result.verdict.coverage,
         protocol=result.protocol_name,
-        software=f"{result.software.name} {result.software.version}, weights {result.software.weights_sha256[:12] or 'none'}",
+        software=f"{used.name} {used.version}, weights {used.weights_sha256[:12] or 'none'}",
         punctures=tuple((p.side, p.level, p.at_target, p.distance_mm) for p in result.punctures),
         coverage=tuple((c.level, c.side, c.covered) for c in result.coverage),
         spread=tuple(
