@@ -2,4 +2,6 @@
 
 from fluorospread.cli import main
 
-main()
+# Worker processes import this module again; only the first one is the command.
+if __name__ == "__main__":
+    main()

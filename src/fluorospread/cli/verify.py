@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fluorospread.cli.options import Polarity, level_at_option, spacing_option
+from fluorospread.cli.progress import progress_bar
 from fluorospread.errors import UsageError
 from fluorospread.model.case import CaseResult, Role
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
@@ -167,23 +168,17 @@ def _run_options(protocol: str | None, out: Path | None, one_folder: bool) -> Ru
 
 def _run(requests: Sequence[CaseRequest | Failure], options: RunOptions, as_json: bool) -> list[CaseResult | Failure]:
     """Every case, with progress on the terminal's error stream; as JSON, each is printed when it is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from fluorospread.pipeline.verify_many import verify_many
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     done: list[CaseResult | Failure] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("verifying", total=len(requests))
+    with progress_bar("verifying", len(requests)) as (bar, task):
 
         def report(index: int, text: str) -> None:
-            progress.update(task, description=f"{requests[index].case_id}: {text}")
+            bar.update(task, description=f"{requests[index].case_id}: {text}")
 
         for item in verify_many(requests, options, report):
             done.append(item)
-            progress.advance(task)
+            bar.advance(task)
             if as_json:
                 typer.echo(_json_line(item))
     return done
@@ -204,7 +199,7 @@ def _print(done: Sequence[CaseResult | Failure], out: Path | None) -> None:
     for item in failures:
         typer.echo(f"{item.case_id}: {_message(item)}", err=True)
     if out is not None and results:
-        console.print(f"Written to {out}{'' if len(done) == 1 else ' (one folder a case)'}", highlight=False)
+        typer.echo(f"Written to {out}{'' if len(done) == 1 else ' (one folder a case)'}")
 
 
 def _message(failure: Failure) -> str:

@@ -27,7 +27,7 @@ def find_tips(looks: tuple[Look, ...], wanted_sides: int, settings: VerifySettin
     """
     found = list(looks)
     roles = [look.role for look in looks]
-    clear = [role for role in (Role.NEEDLE, Role.PRE) if role in roles]
+    clear: list[Role] = [role for role in (Role.NEEDLE, Role.PRE) if role in roles]
     sides: set[Side] = set()
     for role in clear or [Role.CINE, Role.POST]:
         settled = frozenset(sides)
@@ -66,7 +66,7 @@ def _length_px(pool: Pool) -> float:
     if not points:
         return math.sqrt(pool.area_px)
     rows, cols = zip(*points, strict=True)
-    return max(max(rows) - min(rows), max(cols) - min(cols))
+    return float(max(max(rows) - min(rows), max(cols) - min(cols)))
 
 
 def _evidence(look: Look, tips: tuple[NeedleTip, ...], source: PunctureSource) -> ImageEvidence:

@@ -19,7 +19,7 @@ from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.anatomy import Level
 from fluorospread.model.case import Override, Role
 from fluorospread.model.geometry import ColumnsTowards, PointPx, RowsTowards
-from fluorospread.pipeline.sort_study import sort_study
+from fluorospread.pipeline.sort_study import role_from_tags, sort_study
 
 CASE_FILE = "case.toml"
 # "post.dcm", "post-2.dcm", "postcontrast.dcm", but not "posterior.dcm".
@@ -141,7 +141,8 @@ def gather_case(
     if path.is_dir():
         request = _from_folder(path)
     elif path.exists():
-        request = CaseRequest(safe_case_id(path.stem), (ImageRequest(path, None, ""),))
+        role, source = role_from_tags(path)
+        request = CaseRequest(safe_case_id(path.stem), (ImageRequest(path, role, source),))
     else:
         raise MissingFileError(f"{path}: no such file or folder")
     given = request.contrast_given if contrast_given is None else contrast_given

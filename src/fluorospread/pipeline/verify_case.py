@@ -188,7 +188,8 @@ def _find_contrast(
     # The image that the verdict rests on first, so that its junctions are the ones carried.
     before.sort(key=lambda i: i != reference)
     mask, source = _segment(looks, measured, before, settings)
-    found, junctions, flags = looks[measured], looks[measured].junctions, ()
+    found, junctions = looks[measured], looks[measured].junctions
+    flags: tuple[Flag, ...] = ()
     if mask.alignment is not None and source is not None:
         junctions = carried_junctions(looks[source].junctions, mask.alignment)
         found, flags = carry_findings(looks[source], looks[measured], mask.alignment)
@@ -203,7 +204,8 @@ def _segment(
     """The contrast, and the index of the image it was told against: the first one that aligns."""
     radiograph = looks[measured].radiograph
     tried: list[tuple[ContrastMask, int | None]] = []
-    for source in before or [None]:
+    sources: list[int | None] = [*before] or [None]
+    for source in sources:
         reference = None if source is None else looks[source].radiograph
         mask = segment_contrast(radiograph, reference, settings.contrast)
         if mask.method is ContrastMethod.CINE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fluorospread.errors import FluorospreadError
@@ -80,7 +81,7 @@ def verify_many(
             yield request
             continue
         try:
-            yield _verify_one(request, options, lambda text, index=index: report(index, text))
+            yield _verify_one(request, options, partial(report, index))
         except Exception as error:
             yield failure_of(request.case_id, error)
 

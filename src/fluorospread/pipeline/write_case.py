@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from fluorospread.errors import OutputError
 from fluorospread.model.case import CaseResult
+from fluorospread.model.radiograph import BoolImage
 from fluorospread.pipeline.verify_case import MASK_FILE, VerifiedCase
 from fluorospread.reporting.case_json import dump_case_json
 from fluorospread.reporting.figures import annotated_png
@@ -37,8 +40,8 @@ def write_case(case: VerifiedCase, folder: Path) -> CaseResult:
     """
     result = _relative_to(case.result, folder)
     contents: dict[str, bytes] = {}
-    if case.contrast.mask is not None and result.contrast.mask_file is not None:
-        contents[MASK_FILE] = _mask_png(case)
+    if case.contrast.mask is not None:
+        contents[MASK_FILE] = _mask_png(case.contrast.mask)
     contents[PICTURE_FILE] = annotated_png(result, pictures_of(case))
     contents[CASE_JSON] = dump_case_json(result).encode("utf-8")
     _write_all(folder, contents)
@@ -79,11 +82,11 @@ def _relative_to(result: CaseResult, folder: Path) -> CaseResult:
     return replace(result, images=tuple(replace(image, path=relative(image.path)) for image in result.images))
 
 
-def _mask_png(case: VerifiedCase) -> bytes:
+def _mask_png(mask: BoolImage) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(case.contrast.mask).convert("L").save(buffer, format="PNG")
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -92,12 +95,12 @@ def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            handle, path = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-            temporary[name] = Path(path)
+            handle, file_name = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            temporary[name] = Path(file_name)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
             # mkstemp makes files private; results are read by others like any file.
-            Path(path).chmod(0o666 & ~_umask())
+            temporary[name].chmod(0o666 & ~_umask())
         if MASK_FILE not in contents:
             (folder / MASK_FILE).unlink(missing_ok=True)
         for name in contents:

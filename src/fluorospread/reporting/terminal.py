@@ -58,14 +58,14 @@ def print_cases(console: Console, results: Sequence[CaseResult], failures: Seque
     for result in results:
         verdict = result.verdict
         table.add_row(
-            result.case_id,
+            Text(result.case_id),
             Text(OUTCOME_WORDS[verdict.outcome], _STYLE[verdict.outcome]),
-            _puncture_words(result),
-            _coverage_words(result),
+            Text(_puncture_words(result)),
+            Text(_coverage_words(result)),
             _first_concern(result),
         )
     for case_id, message in failures:
-        table.add_row(case_id, Text("error", "bold red"), "", "", Text(message))
+        table.add_row(Text(case_id), Text("error", "bold red"), "", "", Text(message))
     console.print(table)
     for line in cohort_lines(results):
         console.print(Text(line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +13,9 @@ from pathlib import Path
 from PIL import ImageDraw, ImageFont
 
 from fluorospread.errors import OutputError
+
+# No line holds more; it bounds the work on a text of any length.
+_MOST_LETTERS = 1000
 
 Font = ImageFont.FreeTypeFont
 Box = tuple[float, float, float, float]
@@ -36,14 +40,23 @@ def line_height(face: Font) -> int:
 
 def elided(text: str, face: Font, width: float) -> str:
     """The text, its middle left out where it is wider than `width`, so that both ends can be read."""
-    if face.getlength(text) <= width:
+    if len(text) <= _longest_fit(text, face, width):
         return text
-    for kept in range(len(text) - 1, 1, -1):
+
+    def shortened(kept: int) -> str:
         head = math.ceil(kept / 2)
-        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
-        if face.getlength(shorter) <= width:
-            return shorter
-    return "…"
+        return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+
+    # Lengths grow with the letters kept, so the best number is found by halving.
+    most = min(len(text) - 1, _MOST_LETTERS)
+    kept = bisect_right(range(most + 1), width, key=lambda count: face.getlength(shortened(count))) - 1
+    return shortened(kept) if kept > 0 else "…"
+
+
+def _longest_fit(text: str, face: Font, width: float) -> int:
+    """How many letters from the start fit into `width`."""
+    most = min(len(text), _MOST_LETTERS)
+    return bisect_right(range(most + 1), width, key=lambda count: face.getlength(text[:count])) - 1
 
 
 def wrapped(text: str, face: Font, width: float) -> list[str]:
@@ -63,11 +76,10 @@ def wrapped(text: str, face: Font, width: float) -> list[str]:
 def _breakable(text: str, face: Font, width: float) -> Iterator[str]:
     for word in text.split():
         rest = word
-        while face.getlength(rest) > width and len(rest) > 1:
-            cut = next((n for n in range(len(rest) - 1, 0, -1) if face.getlength(rest[:n]) <= width), 1)
+        while rest:
+            cut = max(1, _longest_fit(rest, face, width))
             yield rest[:cut]
             rest = rest[cut:]
-        yield rest
 
 
 def overlap(a: Box, b: Box) -> bool:
