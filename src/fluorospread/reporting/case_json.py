@@ -7,6 +7,7 @@ model (uncertainties in mm, nerves, the standing sentence); reading takes the pr
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -50,6 +51,8 @@ from fluorospread.model.verdict import (
 )
 
 Json = dict[str, Any]
+
+_PAIR = re.compile(r"\[\n\s*(-?[\d.][\d.eE+-]*),\n\s*(-?[\d.][\d.eE+-]*)\n\s*\]")
 
 _POOL_MEASURES = (
     "area_mm2",
@@ -136,8 +139,10 @@ def read_case_json(path: Path) -> CaseResult:
 
 
 def dump_case_json(result: CaseResult) -> str:
-    """case.json as text: UTF-8, two spaces, every float in its shortest exact form, one final newline."""
-    return json.dumps(case_to_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """case.json as text: UTF-8, two spaces, a point on one line, every float in its shortest exact form."""
+    text = json.dumps(case_to_json(result), indent=2, ensure_ascii=False, allow_nan=False)
+    # Strings hold no raw line breaks, so only arrays of two numbers match.
+    return _PAIR.sub(r"[\1, \2]", text) + "\n"
 
 
 def check_case_json(document: Any, origin: str) -> None:

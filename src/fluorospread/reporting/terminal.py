@@ -62,7 +62,7 @@ def print_cases(console: Console, results: Sequence[CaseResult], failures: Seque
             Text(OUTCOME_WORDS[verdict.outcome], _STYLE[verdict.outcome]),
             Text(_puncture_words(result)),
             Text(_coverage_words(result)),
-            _first_concern(result),
+            Text(_concerns(result)),
         )
     for case_id, message in failures:
         table.add_row(Text(case_id), Text("error", "bold red"), "", "", Text(message))
@@ -131,10 +131,14 @@ def _coverage_words(result: CaseResult) -> str:
     return f"{met}/{len(criteria)}" + (f", {unclear} open" if unclear else "")
 
 
-def _first_concern(result: CaseResult) -> Text:
-    """The reason that decided against verified, and any flag."""
-    order = (CriterionResult.NOT_MET, CriterionResult.UNDETERMINED)
-    concerns = [c for kind in order for c in result.verdict.criteria if c.result is kind]
-    lines = [f"{concerns[0].name}: {concerns[0].reason}"] if concerns else []
-    lines += [flag.code for flag in result.flags]
-    return Text("\n".join(lines))
+def _concerns(result: CaseResult) -> str:
+    """Which criteria decided against verified, and how many flags there are; the reasons are in the results."""
+    lines = []
+    for kind in (CriterionResult.NOT_MET, CriterionResult.UNDETERMINED):
+        names = [c.name for c in result.verdict.criteria if c.result is kind]
+        if names:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            lines.append(f"{kind.value.replace('-', ' ')}: {'; '.join(names[:2])}{more}")
+    if result.flags:
+        lines.append(f"{len(result.flags)} flag(s)")
+    return "\n".join(lines)
