@@ -8,6 +8,9 @@ import traceback
 import typer
 
 from fluorospread import __version__
+from fluorospread.cli.cohort import cohort
+from fluorospread.cli.evaluate import evaluate
+from fluorospread.cli.report import report
 from fluorospread.cli.simulate import simulate
 from fluorospread.cli.verify import verify
 from fluorospread.errors import FluorospreadError
@@ -28,6 +31,9 @@ app = typer.Typer(
 )
 app.command()(verify)
 app.command()(simulate)
+app.command()(evaluate)
+app.command()(report)
+app.command()(cohort)
 
 
 def _print_version(wanted: bool) -> None:

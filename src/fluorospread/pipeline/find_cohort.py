@@ -1,0 +1,163 @@
+"""A folder of cases or a cohort.toml in, the cohort and what to verify for each case out.
+
+Folder convention: `DIR/<case>/`, one folder a case, named as the case; hidden folders are passed over.
+A cohort.toml in the folder, or given itself, adds patients, groups, exclusions and pain scores. A case
+that cannot be gathered is a `Failure` in its place, so that it is reported and stops nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fluorospread.errors import CaseError, MissingFileError
+from fluorospread.model.case import Role
+from fluorospread.model.cohort import Cohort, CohortCase
+from fluorospread.pipeline.gather_case import CaseOverrides, CaseRequest, ImageRequest, gather_case, safe_case_id
+from fluorospread.pipeline.verify_many import Failure, failure_of, gather_all
+
+COHORT_FILE = "cohort.toml"
+
+
+@dataclass(frozen=True)
+class FoundCohort:
+    """The cohort and, for each of its cases in order, what to verify; None for an excluded case.
+
+    `protocol` is a built-in name or a file's path, None where the cohort leaves it to its cases.
+    """
+
+    cohort: Cohort
+    requests: tuple[CaseRequest | Failure | None, ...]
+    protocol: str | None = None
+
+
+def find_cohort(source: Path) -> FoundCohort:
+    """The cohort that a folder or a cohort.toml describes.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file or folder.
+    CaseError
+        The folder holds no case, or the manifest does not fit its schema.
+    """
+    if source.is_dir():
+        manifest = source / COHORT_FILE
+        return _from_manifest(manifest) if manifest.is_file() else _from_folder(source)
+    if not source.is_file():
+        raise MissingFileError(f"{source}: no such file or folder; expected a folder of cases or a {COHORT_FILE}")
+    return _from_manifest(source)
+
+
+def _from_folder(folder: Path) -> FoundCohort:
+    try:
+        paths = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise MissingFileError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+    if not paths:
+        raise CaseError(f"{folder}: no case folders in it; expected {folder.name}/<case>/ or a {COHORT_FILE}")
+    requests = _with_names_of_their_own(gather_all(paths, None, CaseOverrides()))
+    cases = tuple(CohortCase(request.case_id, request.case_id) for request in requests)
+    return FoundCohort(Cohort(folder.absolute().name, cases), tuple(requests))
+
+
+def _with_names_of_their_own(requests: Sequence[CaseRequest | Failure]) -> list[CaseRequest | Failure]:
+    """The same; a failure whose name a case has as well gets -2, -3 …, as two cases would."""
+    taken = {request.case_id.lower() for request in requests if isinstance(request, CaseRequest)}
+    named: list[CaseRequest | Failure] = []
+    for request in requests:
+        if isinstance(request, Failure):
+            name, count = request.case_id, 1
+            while name.lower() in taken:
+                count += 1
+                name = f"{request.case_id}-{count}"
+            taken.add(name.lower())
+            named.append(replace(request, case_id=name))
+        else:
+            named.append(request)
+    return named
+
+
+def _from_manifest(path: Path) -> FoundCohort:
+    declared = _read(path)
+    base = path.absolute().parent
+    cases, requests = [], []
+    for entry in declared["case"]:
+        case_id = entry.get("id") or safe_case_id(Path(entry["path"]).stem)
+        cases.append(_case(case_id, entry))
+        requests.append(None if "excluded" in entry else _request(case_id, entry, base))
+    protocol = declared.get("protocol")
+    if protocol is not None and protocol.endswith(".toml"):
+        protocol = str(base / protocol)
+    vas_maximum = declared.get("vas_maximum")
+    cohort = Cohort(declared.get("name", base.name), tuple(cases), None if vas_maximum is None else float(vas_maximum))
+    return FoundCohort(cohort, tuple(requests), protocol)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CaseError(f"{path}: expected TOML in UTF-8 ({error})") from error
+    wrong = best_match(Draft202012Validator(_schema()).iter_errors(declared))
+    if wrong is not None:
+        where = ".".join(str(part) for part in wrong.absolute_path) or "the file"
+        raise CaseError(f"{path}: {where}: {wrong.message[:300]}")
+    return declared
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    text = files("fluorospread.pipeline").joinpath("cohort.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _case(case_id: str, entry: Mapping[str, Any]) -> CohortCase:
+    complications = entry.get("complications")
+    return CohortCase(
+        case_id=case_id,
+        patient=entry.get("patient", case_id),
+        group=entry.get("group", ""),
+        excluded=entry.get("excluded", ""),
+        age_years=entry.get("age_years"),
+        sex=entry.get("sex", ""),
+        vas={
+            occasion: {float(time_h): float(score) for time_h, score in scores.items()}
+            for occasion, scores in entry.get("vas", {}).items()
+        },
+        complications=None if complications is None else tuple(complications),
+    )
+
+
+def _request(case_id: str, entry: Mapping[str, Any], base: Path) -> CaseRequest | Failure:
+    given = entry.get("contrast_given")
+    try:
+        if "path" in entry:
+            return replace(gather_case(base / entry["path"], given, CaseOverrides()), case_id=case_id)
+        return CaseRequest(case_id, _images(entry["images"], base), given)
+    except Exception as error:
+        return failure_of(case_id, error)
+
+
+def _images(listed: Mapping[str, str | list[str]], base: Path) -> tuple[ImageRequest, ...]:
+    images = tuple(
+        ImageRequest(base / name, Role(role), COHORT_FILE)
+        for role, names in listed.items()
+        for name in ([names] if isinstance(names, str) else names)
+    )
+    missing = [str(image.path) for image in images if not image.path.is_file()]
+    if missing:
+        raise MissingFileError(f"files that are not there: {', '.join(missing)}")
+    return images

@@ -1,0 +1,81 @@
+"""A case.json in, its QA report out: the source images are read again and drawn large, one a page.
+
+An image is drawn only if its file still has the hash that case.json records. Where one is missing, has
+changed or is a run of many frames (case.json does not say which one was measured), the annotated page
+that was written with case.json is shown as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fluorospread.dicom.read_radiograph import ReadOverrides, read_radiograph
+from fluorospread.errors import CaseFileError, InputError
+from fluorospread.model.case import CaseImage, CaseResult
+from fluorospread.pipeline.verify_case import VerifiedCase
+from fluorospread.pipeline.write_case import CASE_JSON, PICTURE_FILE, pictures_of
+from fluorospread.reporting.case_json import read_case_json
+from fluorospread.reporting.case_report import ReportPicture, report_pictures, write_case_report
+from fluorospread.reporting.panel import Picture
+from fluorospread.reporting.report_page import png_data_uri
+
+
+def report_case(case_json: Path, out: Path | None = None, pdf: bool = True) -> tuple[Path, ...]:
+    """Write the QA report of a finished case; returns the files written, HTML first.
+
+    Parameters
+    ----------
+    case_json
+        The file, or the folder that holds it.
+    out
+        Folder to write to; beside case.json when None.
+
+    Raises
+    ------
+    CaseFileError
+        No such file, or it is not a case.json.
+    OutputError
+        The folder cannot be written, or the PDF needs Pango, which is missing.
+    """
+    path = case_json / CASE_JSON if case_json.is_dir() else case_json
+    if not path.is_file():
+        raise CaseFileError(f"{path}: no such file; give a {CASE_JSON} as `fluorospread verify --out` writes it")
+    result = read_case_json(path)
+    again = [_read_again(image, result, path.parent) for image in result.images]
+    pictures = report_pictures(result, again)
+    if any(picture is None for picture in again):
+        pictures += _annotated_page(path.parent / PICTURE_FILE)
+    return write_case_report(result, pictures, path.parent if out is None else out, pdf)
+
+
+def report_verified(case: VerifiedCase, result: CaseResult, folder: Path, pdf: bool = False) -> tuple[Path, ...]:
+    """Write the QA report of a case just verified, whose images are still at hand, into `folder`.
+
+    `result` is the case's result as `write_case` returns it, with paths relative to `folder`.
+    """
+    return write_case_report(result, report_pictures(result, pictures_of(case)), folder, pdf)
+
+
+def _read_again(image: CaseImage, result: CaseResult, folder: Path) -> Picture | None:
+    """The image as it is drawn, or None where the file at hand is not the one that was measured."""
+    path = folder / image.path
+    if image.frames > 1:
+        return None
+    try:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != image.sha256:
+            return None
+        polarity = next((override.value for override in result.overrides if override.name == "polarity"), None)
+        radiograph = read_radiograph(path, ReadOverrides(None, None, None, polarity))
+    except (OSError, InputError):
+        return None
+    if radiograph.shape != (image.rows, image.cols):
+        return None
+    return Picture(radiograph.pixels(), radiograph.field_of_view)
+
+
+def _annotated_page(path: Path) -> list[ReportPicture]:
+    if not path.is_file():
+        return []
+    caption = f"{path.name}, as written with case.json: levels, junctions, needle tips and contrast of every image."
+    return [ReportPicture(png_data_uri(path.read_bytes(), path.name), caption)]

@@ -1,0 +1,41 @@
+"""Outcomes of a cohort's run in, the cohort report out; each result is read from its folder when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from fluorospread.model.cohort import Cohort
+from fluorospread.pipeline.run_cohort_case import REPORT_FILE, CaseRun
+from fluorospread.pipeline.write_case import CASE_JSON
+from fluorospread.reporting.case_json import read_case_json
+from fluorospread.reporting.cohort_report import write_cohort_report
+from fluorospread.reporting.cohort_summary import CohortEntry
+
+
+def report_cohort(cohort: Cohort, runs: Sequence[CaseRun], out: Path, pdf: bool = False) -> tuple[Path, ...]:
+    """Write the cohort report into `out`, where the cases' folders are; returns the files written.
+
+    Raises
+    ------
+    CaseFileError
+        A finished case's case.json was changed or removed meanwhile.
+    OutputError
+        `out` cannot be written, or the PDF needs Pango, which is missing.
+    """
+    return write_cohort_report(cohort, _entries(cohort, runs, out), out, pdf)
+
+
+def _entries(cohort: Cohort, runs: Sequence[CaseRun], out: Path) -> Iterator[CohortEntry]:
+    by_index = {run.index: run for run in runs}
+    for index, case in enumerate(cohort.cases):
+        run = by_index.get(index)
+        if run is None:
+            yield CohortEntry(case)
+        elif run.failure is not None:
+            yield CohortEntry(case, failure=f"{run.failure.kind}: {run.failure.message}")
+        else:
+            folder = out / run.case_id
+            link = f"{quote(run.case_id)}/{REPORT_FILE}" if (folder / REPORT_FILE).is_file() else ""
+            yield CohortEntry(case, read_case_json(folder / CASE_JSON), link=link)
