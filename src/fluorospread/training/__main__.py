@@ -25,7 +25,8 @@ def _render(args: argparse.Namespace) -> None:
     # Held-out people get the held-out pelvis; nobody else does.
     bases = [p for p in everyone if p.sacrum is not None and (p.name in HELD_OUT) == judging]
     fillers = [p for p in everyone if (p.name in HELD_OUT) == judging and len(p.vertebrae) >= 7]
-    ribs = [p for p in everyone if any(name.startswith("rib12") for name in p.others)]
+    # Ribs and T9 exist in so few people that both sides share them.
+    ribs = [p for p in everyone if any(name.startswith("rib12") for name in p.others) or "T9" in p.vertebrae]
     for number in range(args.first, args.first + args.shards):
         name = args.cache / f"{args.kind}_{number:03d}"
         if (args.cache / f"{name.name}_close_bone.npy").is_file():
@@ -49,6 +50,13 @@ def _train(args: argparse.Namespace) -> None:
     train(args.network, args.cache, args.out, args.steps, args.seed, ("real", "built-in"))
 
 
+def _export(args: argparse.Namespace) -> None:
+    from fluorospread.training.export import export
+
+    gap = export(args.network, args.out / f"{args.network}.pt", args.weights)
+    sys.stdout.write(f"{args.network}: torch and onnxruntime agree within {gap:.4f}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fluorospread.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -69,6 +77,11 @@ def main() -> None:
     learn.add_argument("--seed", type=int, default=1)
     learn.add_argument("--threads", type=int, default=1)
     learn.set_defaults(run=_train)
+    write = commands.add_parser("export", help="write a trained network as ONNX and check it")
+    write.add_argument("network", choices=("levels", "junctions"))
+    write.add_argument("--out", type=Path, required=True, help="folder of checkpoints")
+    write.add_argument("--weights", type=Path, required=True, help="folder to write the weights to")
+    write.set_defaults(run=_export)
     args = parser.parse_args()
     args.run(args)
 

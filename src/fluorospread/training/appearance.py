@@ -107,7 +107,9 @@ def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tenso
     whole = window.theta((rows, cols))
     at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
     for i, view in enumerate(views):
-        reach = window.side_px[i] / 2 * np.abs(corner).max() * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
+        reach = (
+            window.side_px[i] / 2 * np.abs(corner).max() * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
+        )
         low = np.floor(window.centre[i] - reach - 4).astype(int).clip(0, [rows - 8, cols - 8])
         high = np.ceil(window.centre[i] + reach + 5).astype(int).clip(low + 8, [rows, cols])
         piece = torch.from_numpy(np.ascontiguousarray(view[:, low[0] : high[0], low[1] : high[1]])).float()[None]
@@ -160,7 +162,9 @@ class Appearance:
         noise = torch.cat(cuts)
         return F.interpolate(noise, size=(SIZE, SIZE), mode="bilinear", align_corners=False) if zoom > 1 else noise
 
-    def _layers(self, name: str, n: int, share: float, strength: tuple[float, float], size: tuple[float, float]) -> Tensor:
+    def _layers(
+        self, name: str, n: int, share: float, strength: tuple[float, float], size: tuple[float, float]
+    ) -> Tensor:
         """A randomly placed layer of one bank on `share` of the images, times a strength; 0 on the others."""
         g = self.generator
         out = torch.zeros(n, 1, SIZE, SIZE)
@@ -236,7 +240,9 @@ class Appearance:
         film = ((x.abs() < 1 - narrow) & (y.abs() < 1 - low)).float()
         disc = ((x**2 + y**2) < _uniform(g, n, 0.8, 1.2) ** 2).float()
         field = torch.where(_chance(g, n, 0.22) > 0, disc, film)
-        cut = ((x > -_uniform(g, n, 0.6, 1.4)) & (y > -_uniform(g, n, 0.8, 1.6)) & (y < _uniform(g, n, 0.8, 1.6))).float()
+        cut = (
+            (x > -_uniform(g, n, 0.6, 1.4)) & (y > -_uniform(g, n, 0.8, 1.6)) & (y < _uniform(g, n, 0.8, 1.6))
+        ).float()
         return field * cut * inside
 
     def __call__(

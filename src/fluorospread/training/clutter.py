@@ -110,7 +110,9 @@ def metal_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
         else:  # rods with screws
             lean = rng.normal(0, 0.1)
             for side in (-1, 1):
-                rod = np.array([[start[0] - 40, start[1] + side * 18], [start[0] + 40, start[1] + side * 18 + 80 * lean]])
+                rod = np.array(
+                    [[start[0] - 40, start[1] + side * 18], [start[0] + 40, start[1] + side * 18 + 80 * lean]]
+                )
                 layer = np.maximum(layer, stroke(rod, rng.uniform(4, 7)))
                 for share in (0.1, 0.5, 0.9):
                     at = rod[0] + share * (rod[1] - rod[0])

@@ -40,9 +40,7 @@ class LandmarkNet(nn.Module):
             nn.Sequential(_conv(a, b, 2), _conv(b, b), _conv(b, b))
             for a, b in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.up = nn.ModuleList(
-            _conv(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True)
-        )
+        self.up = nn.ModuleList(_conv(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.last = _conv(widths[0], widths[0])
         self.maps = nn.Conv2d(widths[0], landmarks, 1)
         self.globals = nn.Linear(widths[-1] + widths[-2], landmarks + flags)

@@ -6,6 +6,7 @@ the batches that an unbroken one would.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def train(name: str, cache: Path, out: Path, steps: int, seed: int, families: tu
     started, running = time.monotonic(), 0.0
     for step, parts in enumerate(loader, start=done):
         share = step / steps
-        rate = task.peak_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
+        rate = task.peak_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * share)))
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss = loss_of(net, parts, task.sigma_cells)

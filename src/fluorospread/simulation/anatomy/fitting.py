@@ -168,7 +168,9 @@ def completed(person: Person, donors: Sequence[Person]) -> Person:
         if sacrum is None and donor.sacrum is not None and "L5" in donor.vertebrae:
             onto = _onto(base, donor.vertebrae["L5"].frame, relative_size(person, donor))
             sacrum = donor.sacrum.carried(onto)
-            others.update({n: s.moved(onto) for n, s in donor.others.items() if n in ("pelvis", "hip.left", "hip.right")})
+            others.update(
+                {n: s.moved(onto) for n, s in donor.others.items() if n in ("pelvis", "hip.left", "hip.right")}
+            )
     for level, rib in _RIB_OF.items():
         for side in ("left", "right"):
             name = f"{rib}.{side}"

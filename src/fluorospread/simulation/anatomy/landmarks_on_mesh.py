@@ -122,9 +122,7 @@ def _mirror_plane(points: Points, reach_deg: float) -> tuple[float, float]:
         y = -np.sin(turn) * points[:, 0] + np.cos(turn) * points[:, 1]
         histogram, _, _ = np.histogram2d(y, x, bins=(40, 128), range=((y.min(), y.max() + 1e-6), (-64, 64)))
         histogram = np.sqrt(histogram)
-        histogram = (
-            np.roll(histogram, 1, axis=1) + 2 * histogram + np.roll(histogram, -1, axis=1)
-        )
+        histogram = np.roll(histogram, 1, axis=1) + 2 * histogram + np.roll(histogram, -1, axis=1)
         spectrum = np.fft.rfft(histogram, n=256, axis=1)
         matches = np.fft.irfft((spectrum**2).sum(axis=0), n=256)  # histogram against its mirror image
         # Bin i meets bin s - i: the middle lies at s / 2 bins; middles beyond 25 mm are not considered.
@@ -285,9 +283,7 @@ def sacrum_landmarks(surface: Surface, frame: Frame, pelvic_head: Points, seed: 
     }
     plate_back = upright.local(frame.patient(np.array([[0.0, 14.0, 14.0]])))[0]
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        facets = points[
-            (sign * points[:, 0] > 10) & (sign * points[:, 0] < 30) & (points[:, 1] > plate_back[1] + 4)
-        ]
+        facets = points[(sign * points[:, 0] > 10) & (sign * points[:, 0] < 30) & (points[:, 1] > plate_back[1] + 4)]
         if len(facets) < 20:
             continue
         apex = facets[int(np.argmax(facets[:, 2]))]

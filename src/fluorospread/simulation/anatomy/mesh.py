@@ -114,10 +114,7 @@ def vertex_normals(surface: Surface) -> Points:
     v, f = surface.vertices_mm, surface.faces
     face_normals = np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]])
     normals = np.stack(
-        [
-            np.bincount(f.ravel(), weights=np.repeat(face_normals[:, axis], 3), minlength=len(v))
-            for axis in range(3)
-        ],
+        [np.bincount(f.ravel(), weights=np.repeat(face_normals[:, axis], 3), minlength=len(v)) for axis in range(3)],
         axis=1,
     )
     length = np.linalg.norm(normals, axis=1, keepdims=True)
