@@ -132,19 +132,21 @@ def full_width_px(values: FloatArray, across_px: Vector, flank_px: float) -> flo
     return float(width)
 
 
-def falling_end(height: Vector, from_index: int, step: int, level: float, gap: int) -> tuple[float, bool]:
-    """Index (sub-sample) where `height` falls below `level` for more than `gap` samples, going by `step`.
+def run_end(height: Vector, from_index: int, step: int, plateau: float, level: float) -> tuple[float, bool]:
+    """Index (sub-sample) to which a run of about `plateau` height reaches from `from_index`, going by `step`.
 
-    The second value is False when the end of the data was reached first.
+    The run ends where the evidence for it, summed outwards, is greatest: samples near the plateau count for it,
+    others against it, so that neither a gap within nor a speckle beyond decides. The end is then put where the
+    height crosses `level` nearby. The second value is False when the run reaches the end of the data.
     """
-    index, last = from_index, from_index
-    while 0 <= index < len(height):
-        if height[index] >= level:
-            last = index
-        elif abs(index - last) > gap:
-            outer = last + step
-            drop = height[last] - height[outer]
-            share = (height[last] - level) / drop if drop > 0 else 0.5
-            return last + step * float(np.clip(share, 0.0, 1.0)), True
-        index += step
-    return float(last), False
+    outwards = height[from_index::step] if step > 0 else height[from_index::-1]
+    evidence = np.clip(1.0 - ((outwards - plateau) / (0.45 * plateau)) ** 2, -2.0, 1.0)
+    last = int(np.argmax(np.cumsum(evidence)))
+    beyond = last + 1
+    while beyond < len(outwards) and outwards[beyond] >= level and beyond - last < len(outwards) // 20:
+        beyond += 1
+    if beyond >= len(outwards):
+        return float(from_index + step * last), False
+    drop = float(outwards[beyond - 1] - outwards[beyond])
+    share = float(np.clip((outwards[beyond - 1] - level) / drop, 0.0, 1.0)) if drop > 0 else 0.5
+    return from_index + step * (beyond - 1 + share), True

@@ -7,7 +7,7 @@ is left out and named in the reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,10 @@ import numpy.typing as npt
 from fluorospread.imaging.normalisation import robust_sd, shrink, shrink_mask
 from fluorospread.imaging.profiles import (
     Strip,
-    falling_end,
     follow_ridge,
     full_width_px,
     ridge_height,
+    run_end,
     straightened,
     strip_along,
 )
@@ -30,22 +30,39 @@ from fluorospread.model.radiograph import BoolImage, FloatImage, Quantity, Radio
 
 
 @dataclass(frozen=True)
-class NeedleSettings:
-    """What passes for a needle.
+class ShaftLimits:
+    """What a line must be to pass as a shaft.
 
     Attributes
     ----------
+    length_mm
+        Least length between its ends.
+    even
+        Least share of it that reaches half its median height.
+    scatter, step
+        Greatest robust sd of the height along it, and greatest typical step of the background from one flank to
+        the other, both over the height: a rod of metal is even and adds itself to both sides alike.
+    """
+
+    length_mm: float
+    even: float
+    scatter: float
+    step: float
+
+
+@dataclass(frozen=True)
+class NeedleSettings:
+    """What passes for a needle. Chosen on tuning seeds and on films without needles; see docs/steps.
+
+    Attributes
+    ----------
+    with_hub, without_hub
+        Limits for a line that ends in a hub, and for one that only leaves the field of view.
     width_mm
         Full width at half height, smallest and largest, blur and magnification included.
-    least_length_mm
-        Shorter lines are not told from bone edges.
-    least_snr
-        Height of the shaft over the noise of a 1 mm step along it.
-    least_even
-        Share of the shaft that reaches half its median height.
-    largest_scatter, largest_step
-        Robust sd of the height along the shaft, and the typical step of the background from one flank to the
-        other, both over the height: a rod of metal is even and adds itself to both sides alike.
+    hub_over_shaft, least_hub_over_shaft
+        Height of a hub, averaged over 1.6 mm, over the height of the shaft (which itself would give about a
+        half): from the first a hub is certain, from the second it is likely, as display curves flatten metal.
     least_log_height, least_relative_height
         Height of the shaft in natural log (25 G behind twice as much scatter as primary gives 0.1), or as a
         share of the image's 1-99 % range.
@@ -53,20 +70,26 @@ class NeedleSettings:
         Height, as a share of the shaft's, taken for the tip; below a half because the bevel thins out.
     most_needles
         More plausible lines than this mean clutter, and none is reported.
+    least_lateral_mm
+        A line that stays this close to the midline from end to end is a spinous process.
+    largest_lateral_mm, largest_beyond_mm
+        Tips farther from the spine's midline, or beyond its first and last body, belong to something else.
     assumed_field_mm
         Field width that sets filter sizes where neither the file nor the levels give a scale.
     """
 
-    width_mm: tuple[float, float] = (0.35, 1.35)
-    least_length_mm: float = 14.0
-    least_snr: float = 4.0
-    least_even: float = 0.85
-    largest_scatter: float = 0.35
-    largest_step: float = 0.6
+    with_hub: ShaftLimits = field(default_factory=lambda: ShaftLimits(7.0, 0.9, 0.3, 0.45))
+    without_hub: ShaftLimits = field(default_factory=lambda: ShaftLimits(25.0, 0.92, 0.25, 0.4))
+    width_mm: tuple[float, float] = (0.4, 1.25)
+    hub_over_shaft: float = 1.0
+    least_hub_over_shaft: float = 0.62
     least_log_height: float = 0.08
     least_relative_height: float = 0.07
     tip_level: float = 0.35
     most_needles: int = 3
+    least_lateral_mm: float = 9.0
+    largest_lateral_mm: float = 75.0
+    largest_beyond_mm: float = 45.0
     assumed_field_mm: float = 250.0
 
 
@@ -82,6 +105,37 @@ class _Shaft:
     length_px: float
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """The searched frame, shrunk by `factor`; `mm_per_px` and `least_height` are for its pixels."""
+
+    image: FloatImage
+    valid: BoolImage
+    factor: int
+    mm_per_px: float
+    least_height: float
+    levels: LevelLabels
+
+    def stored(self, point: PointPx) -> PointPx:
+        """A point of the shrunk frame in stored pixels."""
+        shift = (self.factor - 1) / 2.0
+        return point[0] * self.factor + shift, point[1] * self.factor + shift
+
+    def lateral_mm(self, point: PointPx) -> float:
+        """Distance of a point of the shrunk frame from the spine's midline; 0 where no midline is known."""
+        row, col = self.stored(point)
+        midline = self.levels.midline_col(row)
+        return 0.0 if midline is None else abs(col - midline) * self.mm_per_px / self.factor
+
+    def beyond_mm(self, point: PointPx) -> float:
+        """How far a point lies above the first or below the last body; 0 between them or without any."""
+        if not self.levels.vertebrae:
+            return 0.0
+        row = self.stored(point)[0]
+        rows = [v.center_px[0] for v in self.levels.vertebrae]
+        return max(min(rows) - row, row - max(rows), 0.0) * self.mm_per_px / self.factor
+
+
 def locate_needles(
     radiograph: Radiograph,
     levels: LevelLabels,
@@ -89,51 +143,58 @@ def locate_needles(
     frame: int = 0,
 ) -> tuple[NeedleTip, ...] | NotFound:
     """Needle tips in `frame`, best first; sides need the spine's midline and, for the patient's, the orientation."""
-    valid = radiograph.field_of_view
-    if not valid.any():
+    if not radiograph.field_of_view.any():
         return NotFound("needle", "nothing of the image lies inside the field of view")
-    mm_per_px = radiograph.geometry.mm_per_px or levels.estimated_mm_per_px
-    if mm_per_px is None:
-        mm_per_px = settings.assumed_field_mm / max(radiograph.shape)
-    image = radiograph.pixels(frame)
-    # Below 0.18 mm a pixel the shaft only gets wider in pixels, not clearer.
-    factor = max(1, int(0.36 / mm_per_px / 1.0)) if mm_per_px < 0.18 else 1
-    image, valid = shrink(image, factor), shrink_mask(valid, factor)
-    scale = mm_per_px * factor
-    least_height = settings.least_log_height
-    if radiograph.quantity is not Quantity.NATURAL_LOG:
-        low, high = np.quantile(image[valid][::5], [0.01, 0.99])
-        least_height = settings.least_relative_height * float(high - low)
-    segments = _line_segments(image, valid, scale, settings)
+    searched = _searched(radiograph, levels, settings, frame)
     reasons: list[str] = []
     shafts: list[_Shaft] = []
-    for segment in segments:
-        shaft = _as_shaft(image, valid, segment, (scale, least_height), settings)
+    for segment in _line_segments(searched, settings):
+        shaft = _as_shaft(searched, segment, settings)
         if isinstance(shaft, str):
             reasons.append(shaft)
-        elif not any(_same_line(shaft, other, scale) for other in shafts):
+        elif (
+            searched.lateral_mm(shaft.tip) > settings.largest_lateral_mm
+            or searched.beyond_mm(shaft.tip) > settings.largest_beyond_mm
+        ):
+            reasons.append("lines end far from the spine")
+        else:
             shafts.append(shaft)
+    shafts = _one_each(shafts, searched.mm_per_px)
     if not shafts:
         return NotFound("needle", _why_none(reasons))
     if len(shafts) > settings.most_needles:
         return NotFound("needle", f"{len(shafts)} lines look like needles; which is one cannot be told")
-    shafts.sort(key=lambda s: -s.score)
-    return tuple(_tip(shaft, factor, radiograph, levels) for shaft in shafts)
+    return tuple(_tip(shaft, searched, radiograph) for shaft in shafts)
 
 
-def _line_segments(image: FloatImage, valid: BoolImage, mm_per_px: float, settings: NeedleSettings) -> list[Segment]:
+def _searched(radiograph: Radiograph, levels: LevelLabels, settings: NeedleSettings, frame: int) -> _Frame:
+    mm_per_px = radiograph.geometry.mm_per_px or levels.estimated_mm_per_px
+    if mm_per_px is None:
+        mm_per_px = settings.assumed_field_mm / max(radiograph.shape)
+    # A shaft is 0.7 mm wide: below 0.18 mm a pixel it only gets wider in pixels, not clearer.
+    factor = max(1, int(0.36 / mm_per_px))
+    image = shrink(radiograph.pixels(frame), factor)
+    valid = shrink_mask(radiograph.field_of_view, factor)
+    least_height = settings.least_log_height
+    if radiograph.quantity is not Quantity.NATURAL_LOG and valid.any():
+        low, high = np.quantile(image[valid][::5], [0.01, 0.99])
+        least_height = settings.least_relative_height * float(high - low)
+    return _Frame(image, valid, factor, mm_per_px * factor, least_height, levels)
+
+
+def _line_segments(frame: _Frame, settings: NeedleSettings) -> list[Segment]:
     from scipy import ndimage
 
-    inner = ndimage.binary_erosion(valid, iterations=max(2, round(1.0 / mm_per_px)), border_value=0)
-    ridges = ridge_points(image, inner, max(1.0, 0.38 / mm_per_px), 5.0 / mm_per_px)
-    return straight_segments(ridges, image.shape, settings.least_length_mm / mm_per_px, 3.5 / mm_per_px)
+    scale = frame.mm_per_px
+    inner = ndimage.binary_erosion(frame.valid, iterations=max(2, round(1.0 / scale)), border_value=0)
+    ridges = ridge_points(frame.image, inner, max(1.0, 0.38 / scale), 5.0 / scale)
+    rows, cols = frame.image.shape
+    return straight_segments(ridges, (rows, cols), settings.with_hub.length_mm / scale, 3.5 / scale)
 
 
-def _as_shaft(
-    image: FloatImage, valid: BoolImage, segment: Segment, scale: tuple[float, float], settings: NeedleSettings
-) -> _Shaft | str:
-    """The segment as a needle's shaft, or in words why it is none. `scale` is (mm per px, least height)."""
-    mm_per_px, least_height = scale
+def _as_shaft(frame: _Frame, segment: Segment, settings: NeedleSettings) -> _Shaft | str:
+    """The segment as a needle's shaft, or in words why it is none."""
+    image, valid, mm_per_px = frame.image, frame.valid, frame.mm_per_px
     strip = strip_along(image, valid, (segment.start, segment.end), 7.0 / mm_per_px, 25.0 / mm_per_px)
     offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px)
     values = straightened(strip, offset)
@@ -142,65 +203,96 @@ def _as_shaft(
     height = np.where(inside, height, 0.0)
     body = (strip.along_px >= 0) & (strip.along_px <= segment.length_px)
     shaft = float(np.median(height[body]))
-    if shaft < least_height:
+    if shaft < frame.least_height:
         return "lines are too faint for metal"
-    noise = robust_sd(np.diff(height[body])) / np.sqrt(2.0) * np.sqrt(min(1.0, mm_per_px))
-    if shaft < settings.least_snr * noise or float((height[body] > 0.5 * shaft).mean()) < settings.least_even:
-        return "lines are uneven along their length, as bone edges are"
-    if robust_sd(height[body]) > settings.largest_scatter * shaft:
-        return "lines are uneven along their length, as bone edges are"
-    if float(np.median(np.abs(step[body]))) > settings.largest_step * shaft:
-        return "lines are edges of something wider"
     width_mm = full_width_px(values[body], strip.across_px, 2.5 / mm_per_px) * mm_per_px
     if not settings.width_mm[0] <= width_mm <= settings.width_mm[1]:
         return "lines are not of a needle's width"
-    return _with_tip(strip, offset, values, (height, inside, shaft), mm_per_px, settings)
+    ends = _ends(height, shaft, settings, mm_per_px)
+    leaves = [_leaves_field(inside, end, way, mm_per_px) for end, way in zip(ends, (-1, 1), strict=True)]
+    hubs = [_hub_height(values, strip, end[0], way, mm_per_px) / shaft for end, way in zip(ends, (-1, 1), strict=True)]
+    lateral_mm = [frame.lateral_mm(_place(strip, offset, end[0])) for end in ends]
+    tail = _tail_end(leaves, hubs, lateral_mm, settings)
+    if isinstance(tail, str):
+        return tail
+    if frame.levels.vertebrae and max(lateral_mm) < settings.least_lateral_mm:
+        return "lines run along the midline, as spinous processes do"
+    limits = settings.with_hub if hubs[tail] > settings.least_hub_over_shaft else settings.without_hub
+    first, last = round(ends[0][0]), round(ends[1][0])
+    objection = _objection(height[first : last + 1], step[first : last + 1], shaft, mm_per_px, limits)
+    if objection:
+        return objection
+    noise = max(robust_sd(np.diff(height[first : last + 1])) / np.sqrt(2.0), 1e-9)
+    tip, hub = _place(strip, offset, ends[1 - tail][0]), _place(strip, offset, ends[tail][0])
+    # The last centimetre gives the direction, as the shaft may be bent.
+    towards_hub = 1 if tail == 1 else -1
+    back = _place(strip, offset, ends[1 - tail][0] + towards_hub * min(10.0 / mm_per_px, float(last - first)))
+    run = max(float(np.hypot(tip[0] - back[0], tip[1] - back[1])), 1e-9)
+    score = float(np.clip(shaft / noise / 8.0, 0.4, 1.0)) * (0.95 if limits is settings.with_hub else 0.7)
+    return _Shaft(
+        tip,
+        hub,
+        ((tip[0] - back[0]) / run, (tip[1] - back[1]) / run),
+        float(np.hypot(0.5 / mm_per_px, noise / shaft)),
+        score,
+        float(last - first),
+    )
 
 
-def _with_tip(
-    strip: Strip,
-    offset: npt.NDArray[np.float64],
-    values: FloatImage,
-    along: tuple[npt.NDArray[np.float64], BoolImage, float],
-    mm_per_px: float,
-    settings: NeedleSettings,
-) -> _Shaft | str:
-    """Follow the shaft to both ends and tell the tip from the tail."""
+def _ends(
+    height: npt.NDArray[np.float64], plateau: float, settings: NeedleSettings, mm_per_px: float
+) -> list[tuple[float, bool]]:
+    """Index (sub-sample) of both ends, and whether the line really ends there."""
     from scipy import ndimage
 
-    height, inside, shaft = along
-    even = ndimage.gaussian_filter1d(height, 0.5 / mm_per_px)
-    middle = int(np.argmin(np.abs(strip.along_px - 0.5 * strip.along_px[-1] - 0.5 * strip.along_px[0])))
-    gap = int(np.ceil(4.0 / mm_per_px))
-    level = settings.tip_level * shaft
-    ends = [falling_end(even, middle, step, level, gap) for step in (-1, 1)]
-    length_px = ends[1][0] - ends[0][0]
-    if length_px * mm_per_px < settings.least_length_mm:
-        return "lines are too short"
-    leaves = [_leaves_field(inside, end, step, mm_per_px) for end, step in zip(ends, (-1, 1), strict=True)]
+    even = ndimage.gaussian_filter1d(height, 0.3 / mm_per_px)
+    return [run_end(even, len(height) // 2, way, plateau, settings.tip_level * plateau) for way in (-1, 1)]
+
+
+def _tail_end(leaves: list[bool], hubs: list[float], lateral_mm: list[float], settings: NeedleSettings) -> int | str:
+    """Which end (0 or 1) is the needle's tail, or in words why that cannot be told.
+
+    A hub outshines the shaft; short of that, a shaft comes from lateral, as spinous processes are in the way
+    of every other. `lateral_mm` is each end's distance from the midline, zero where no midline is known.
+    """
     if all(leaves):
         return "a line crosses the whole field, as a wire or catheter does"
-    hubs = [_hub_height(values, strip, end[0], step, mm_per_px) for end, step in zip(ends, (-1, 1), strict=True)]
-    tails = [leave or hub > shaft for leave, hub in zip(leaves, hubs, strict=True)]
-    if all(tails) and not any(leaves):
-        # Both ends run into something bright; the hub is the one that clearly outshines the other.
-        tails = [hubs[0] > 1.5 * hubs[1], hubs[1] > 1.5 * hubs[0]]
-    if not any(tails) or all(tails):
-        return "the tip of a line cannot be told from its other end"
-    at = ends[1][0] if tails[0] else ends[0][0]
-    tail_at = ends[0][0] if tails[0] else ends[1][0]
-    tip = _place(strip, offset, at)
-    # The last centimetre gives the direction, as the shaft may be bent.
-    behind = at + np.sign(tail_at - at) * min(10.0 / mm_per_px, abs(tail_at - at))
-    back = _place(strip, offset, behind)
-    run = float(np.hypot(tip[0] - back[0], tip[1] - back[1]))
-    direction = ((tip[0] - back[0]) / run, (tip[1] - back[1]) / run)
-    body = even[int(min(at, tail_at)) : int(max(at, tail_at)) + 1]
-    contrast = shaft / max(robust_sd(np.diff(height)) / np.sqrt(2.0), 1e-9)
-    evenness = float((body > 0.6 * shaft).mean())
-    score = evenness * float(np.clip(contrast / 8.0, 0.3, 1.0)) * float(np.clip(length_px * mm_per_px / 30.0, 0.5, 1.0))
-    tip_sd_px = float(np.hypot(0.6 / mm_per_px, 1.0 / max(contrast, 1e-3)))
-    return _Shaft(tip, _place(strip, offset, tail_at), direction, tip_sd_px, score, length_px)
+    weights = [max(hub, 0.3) for hub in hubs]
+    towards_second = float(np.log(weights[1] / weights[0])) + 0.4 * float(
+        np.tanh((lateral_mm[1] - lateral_mm[0]) / 10.0)
+    )
+    end = 1 if towards_second > 0 else 0
+    if any(leaves) and max(hubs) < settings.hub_over_shaft:
+        return leaves.index(True)
+    if max(hubs) > settings.least_hub_over_shaft and abs(towards_second) > 0.25:
+        return end
+    return "the tip of a line cannot be told from its other end"
+
+
+def _objection(
+    height: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+    shaft: float,
+    mm_per_px: float,
+    limits: ShaftLimits,
+) -> str:
+    """Why a line is no shaft, in words; empty when it may be one."""
+    if len(height) * mm_per_px < limits.length_mm:
+        return "lines are too short"
+    if float((height > 0.5 * shaft).mean()) < limits.even or robust_sd(height) > limits.scatter * shaft:
+        return "lines are uneven along their length, as bone edges are"
+    if float(np.median(np.abs(step))) > limits.step * shaft:
+        return "lines are edges of something wider"
+    return ""
+
+
+def _one_each(shafts: list[_Shaft], mm_per_px: float) -> list[_Shaft]:
+    """Best first, with second finds on one needle left out."""
+    kept: list[_Shaft] = []
+    for shaft in sorted(shafts, key=lambda s: (-s.score, -s.length_px)):
+        if not any(_same_line(shaft, other, mm_per_px) for other in kept):
+            kept.append(shaft)
+    return kept
 
 
 def _leaves_field(inside: BoolImage, end: tuple[float, bool], step: int, mm_per_px: float) -> bool:
@@ -239,13 +331,10 @@ def _same_line(a: _Shaft, b: _Shaft, mm_per_px: float) -> bool:
     return bool(parallel and off_axis < 3.0 / mm_per_px)
 
 
-def _tip(shaft: _Shaft, factor: int, radiograph: Radiograph, levels: LevelLabels) -> NeedleTip:
-    shift = (factor - 1) / 2.0
-    tip = (shaft.tip[0] * factor + shift, shaft.tip[1] * factor + shift)
-    sd = shaft.tip_sd_px * factor
-    return NeedleTip(
-        _side(tip, sd, radiograph, levels), tip, sd, float(np.clip(shaft.score, 0.0, 1.0)), shaft.direction
-    )
+def _tip(shaft: _Shaft, frame: _Frame, radiograph: Radiograph) -> NeedleTip:
+    tip, sd_px = frame.stored(shaft.tip), shaft.tip_sd_px * frame.factor
+    side = _side(tip, sd_px, radiograph, frame.levels)
+    return NeedleTip(side, tip, sd_px, float(np.clip(shaft.score, 0.0, 1.0)), shaft.direction)
 
 
 def _side(tip: PointPx, sd_px: float, radiograph: Radiograph, levels: LevelLabels) -> Side | None:
