@@ -12,19 +12,19 @@ import numpy as np
 
 from fluorospread.simulation.anatomy.sacrum_pelvis import PelvisShape
 from fluorospread.simulation.anatomy.soft_tissue import SoftTissueShape
-from fluorospread.simulation.anatomy.vertebra import SideShape, VertebraShape, typical_vertebra
+from fluorospread.simulation.anatomy.vertebra_shape import SideShape, VertebraShape, typical_vertebra
 
 _THORACIC = ("T9", "T10", "T11", "T12")
 
 # Sagittal tilt (deg, front down positive) and disc height below (mm) of the average spine.
 _TILT_DEG = {"T9": -12.0, "T10": -13.0, "T11": -14.0, "T12": -14.5, "L1": -15.5, "L2": -15.0, "L3": -9.5, "L4": -0.5,
-             "L5": 12.0, "L6": 20.0}  # fmt: skip
-_DISC_MM = {"T9": 4.6, "T10": 5.2, "T11": 6.2, "T12": 7.6, "L1": 8.6, "L2": 9.2, "L3": 9.6, "L4": 9.8, "L5": 9.4,
+             "L5": 10.0, "L6": 18.0}  # fmt: skip
+_DISC_MM = {"T9": 4.6, "T10": 5.2, "T11": 6.8, "T12": 8.5, "L1": 9.6, "L2": 10.2, "L3": 11.2, "L4": 11.4, "L5": 9.4,
             "L6": 8.5}  # fmt: skip
 # Facet angle from the sagittal plane (deg) and half distance between joints (mm), named by the bone below.
 _FACET_DEG = {"T10": 70.0, "T11": 66.0, "T12": 55.0, "L1": 24.0, "L2": 27.0, "L3": 33.0, "L4": 42.0, "L5": 48.0,
               "L6": 50.0, "S1": 53.0}  # fmt: skip
-_FACET_X = {"T10": 9.5, "T11": 9.5, "T12": 9.8, "L1": 10.0, "L2": 10.8, "L3": 11.9, "L4": 13.6, "L5": 16.2, "L6": 18.5,
+_FACET_X = {"T10": 9.5, "T11": 9.5, "T12": 9.8, "L1": 10.8, "L2": 11.7, "L3": 13.0, "L4": 14.8, "L5": 17.5, "L6": 18.5,
             "S1": 20.0}  # fmt: skip
 
 
@@ -75,7 +75,7 @@ class AnatomyShape:
     coronal_deg: dict[str, float]
     rotation_deg: dict[str, float]
     facets: dict[str, FacetShape]
-    sacral_slope_deg: float = 38.0
+    sacral_slope_deg: float = 41.0
     pelvis: PelvisShape = field(default_factory=PelvisShape)
     ribs: RibsShape = field(default_factory=RibsShape)
     soft: SoftTissueShape = field(default_factory=SoftTissueShape)
@@ -99,7 +99,7 @@ class AnatomyShape:
         if lumbar_count == 4:
             # The last lumbar vertebra has the form and tilt of a fifth one.
             vertebrae["L4"] = replace(typical_vertebra("L5"), level="L4", body_width=49.0)
-            tilt["L3"], tilt["L4"] = -3.0, 13.0
+            tilt["L3"], tilt["L4"] = -3.0, 10.0
         facets = {n: FacetShape((_FACET_DEG[n], _FACET_DEG[n]), _FACET_X[n]) for n in (*names[1:], "S1")}
         zero = dict.fromkeys(names, 0.0)
         return AnatomyShape(
@@ -130,7 +130,7 @@ class AnatomyShape:
             shape = _vary_vertebra(base.vertebrae[name], rng, (slender, pedicle, process), asymmetry, grade)
             if transitional and name == f"L{count}":
                 shape = _transitional(shape, rng, asymmetry)
-            vertebrae[name] = replace(shape, cortex=0.85 - 0.4 * porosity, end_plate=1.35 - 0.5 * porosity)
+            vertebrae[name] = replace(shape, cortex=0.85 - 0.4 * porosity, end_plate=1.2 - 0.5 * porosity)
             wear = rng.beta(1.0, 4.0) * grade * (1.5 if name in ("L3", "L4", "L5", "L6") else 0.8)
             discs[name] = base.disc_mm[name] * float(np.clip(rng.normal(1.0, 0.1) - wear, 0.35, 1.35))
         for name, facet in base.facets.items():
@@ -141,7 +141,8 @@ class AnatomyShape:
             lumbar_count=count,
             scale=float(np.clip(rng.normal(1.0, 0.055), 0.87, 1.14)),
             vertebrae=vertebrae, tilt_deg=tilt, disc_mm=discs, coronal_deg=coronal, rotation_deg=rotation,
-            facets=facets, sacral_slope_deg=slope, pelvis=_sample_pelvis(rng), ribs=_sample_ribs(rng, asymmetry),
+            facets=facets, sacral_slope_deg=slope, pelvis=_sample_pelvis(rng, asymmetry),
+            ribs=_sample_ribs(rng, asymmetry),
             soft=_sample_soft(rng), trabecular_g_cm3=float(1.06 + 0.16 * (1.0 - porosity) + rng.normal(0, 0.01)),
             cobb_deg=cobb, transitional=transitional,
         )  # fmt: skip
@@ -159,13 +160,13 @@ def _vary_vertebra(
     sides = []
     shared = rng.normal(1.0, 0.09)
     for draw in rng.normal(0.0, 1.0, (2, 2)):
-        spurs = [float(max(0.0, rng.gamma(1.2, 3.2) * grade * rng.binomial(1, 0.75))) for _ in range(2)]
+        spurs = [float(max(0.0, rng.gamma(1.2, 2.8) * grade * rng.binomial(1, 0.5))) for _ in range(2)]
         sides.append(
             SideShape(
                 float(np.clip(shared + asymmetry * 0.10 * draw[0], 0.45, 1.3)),
                 float(asymmetry * 2.2 * draw[1]),
-                min(spurs[0], 9.0),
-                min(spurs[1], 9.0),
+                min(spurs[0], 8.0),
+                min(spurs[1], 8.0),
             )
         )
     if asymmetry == 0.0:
@@ -190,6 +191,9 @@ def _vary_vertebra(
         lateral_wedge=asymmetry * rng.normal(0.0, 0.012),
         concavity=(float(rng.uniform(0.8, 2.8)), float(rng.uniform(1.0, 3.2))),
         spinous_shift=asymmetry * rng.normal(0.0, 1.6),
+        tp_sag=float(rng.normal(0.6, 0.5)),
+        roughness=0.3 * float(asymmetry > 0.0),
+        seed=int(rng.integers(0, 2**31)),
         left=sides[0],
         right=sides[1],
     )
@@ -226,7 +230,7 @@ def _sample_tilt(base: AnatomyShape, rng: np.random.Generator) -> tuple[dict[str
     whole = rng.normal(0.0, 4.0)
     tilt = {n: float(lordosis * t + whole + rng.normal(0.0, 1.6)) for n, t in base.tilt_deg.items()}
     last = tilt[f"L{base.lumbar_count}"]
-    slope = float(np.clip(last + rng.normal(22.0, 5.0), 16.0, 62.0))
+    slope = float(np.clip(last + rng.normal(28.0, 5.0), 18.0, 62.0))
     return tilt, slope
 
 
@@ -250,7 +254,7 @@ def _sample_scoliosis(
     return cobb, level, rotation
 
 
-def _sample_pelvis(rng: np.random.Generator) -> PelvisShape:
+def _sample_pelvis(rng: np.random.Generator, asymmetry: float) -> PelvisShape:
     wide = rng.normal(1.0, 0.045)
     return PelvisShape(
         width=float(wide),
@@ -261,7 +265,9 @@ def _sample_pelvis(rng: np.random.Generator) -> PelvisShape:
         thickness=float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.2)),
         sacrum_width=float(np.clip(wide * rng.normal(1.0, 0.03), 0.9, 1.1)),
         sacrum_bend_deg=float(rng.normal(0.0, 8.0)),
-        s1_width_mm=float(rng.normal(50.0, 2.5)),
+        s1_width_mm=float(rng.normal(53.0, 2.5)),
+        roughness=0.35 * float(asymmetry > 0.0),
+        seed=int(rng.integers(0, 2**31)),
         foramen=float(np.clip(rng.normal(1.0, 0.12), 0.75, 1.3)),
     )
 
@@ -286,7 +292,8 @@ def _sample_soft(rng: np.random.Generator) -> SoftTissueShape:
         depth_mm=178.0 + 150.0 * habitus + rng.normal(0, 8),
         fat_mm=8.0 + 42.0 * habitus,
         psoas=float(np.clip(rng.normal(1.0, 0.15), 0.6, 1.35)),
-        perirenal_fat_mm=float(2.0 + 7.0 * rng.random()),
+        perirenal_fat_mm=float(4.0 + 10.0 * rng.random()),
+        lobules=float(rng.random()),
         gas_amount=float(rng.beta(1.3, 1.8)),
         with_kidneys=bool(rng.random() < 0.8),
         with_lungs=True,

@@ -26,17 +26,20 @@ from fluorospread.simulation.anatomy.soft_tissue import (
     SpineLine,
     bowel_gas,
     lung_bases,
+    mesenteric_fat,
     retroperitoneum,
     trunk_surface,
 )
 from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Material, SoftPart, Surface
-from fluorospread.simulation.anatomy.vertebra import FacetJoint, FacetJoints, build_vertebra
+from fluorospread.simulation.anatomy.vertebra import build_vertebra
+from fluorospread.simulation.anatomy.vertebra_shape import FacetJoint, FacetJoints
 
 Matrix = npt.NDArray[np.float64]
 _Place = Callable[[str, Surface, Surface | None, Matrix], None]
 
 # The first sacral body's height, from its centre to its end plate.
 _S1_HALF_HEIGHT_MM = 15.0
+_FACET_HALF_WIDTH_MM = {"L4": 6.2, "L5": 6.8, "L6": 7.2, "S1": 7.8}
 _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM = -262.0, 236.0
 
 
@@ -159,7 +162,13 @@ def _facets(shape: AnatomyShape, below: str) -> tuple[FacetJoint, FacetJoint]:
         center = vector(sign * facet.half_distance_mm, back + 14.5, top - 1.5)
         joints.append(
             FacetJoint(
-                center, outward, axis, gap=facet.gap_mm, hypertrophy=facet.hypertrophy[n], sclerosis=facet.sclerosis_mm
+                center,
+                outward,
+                axis,
+                half_width=_FACET_HALF_WIDTH_MM.get(below, 5.8),
+                gap=facet.gap_mm,
+                hypertrophy=facet.hypertrophy[n],
+                sclerosis=facet.sclerosis_mm,
             )
         )
     return joints[0], joints[1]
@@ -228,6 +237,7 @@ def _soft_parts(shape: AnatomyShape, spine: SpineLine, grid_mm: float) -> list[S
     for sign in (1.0, -1.0):
         parts += retroperitoneum(soft, spine, sign, 2.4 * grid_mm)
     if soft.with_lungs:
-        parts += lung_bases(soft, _TRUNK_TOP_MM, 3.0 * grid_mm)
+        parts += lung_bases(soft, _TRUNK_TOP_MM, 4.0)
     parts += bowel_gas(soft, np.random.default_rng(soft.seed), 1.6 * grid_mm)
+    parts += mesenteric_fat(soft, np.random.default_rng(soft.seed + 1), 4.0 * grid_mm)
     return parts

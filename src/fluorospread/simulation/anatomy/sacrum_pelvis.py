@@ -14,7 +14,8 @@ import numpy as np
 
 from fluorospread.simulation.anatomy.implicit import ImplicitPart, Vector, vector
 from fluorospread.simulation.anatomy.surface import Surface
-from fluorospread.simulation.anatomy.vertebra import BuiltBone, FacetJoint
+from fluorospread.simulation.anatomy.vertebra import BuiltBone
+from fluorospread.simulation.anatomy.vertebra_shape import FacetJoint
 
 REFERENCE_SLOPE_DEG = 38.0
 # The sections below were measured with the first sacral body's centre here.
@@ -28,7 +29,8 @@ class PelvisShape:
     width, depth, height: overall factors (0.88-1.1); crest_lift_mm: crest against the spine (-14 to 14);
     flare: widening of the wings with height (-0.1 to 0.15); thickness: of the plate (0.8-1.2);
     sacrum_width: (0.9-1.1); sacrum_bend_deg: extra kyphosis over the lower segments (-15 to 20);
-    s1_width_mm: of the end plate; foramen: size factor of the sacral foramina (0.8-1.25).
+    s1_width_mm: of the end plate; foramen: size factor of the sacral foramina (0.8-1.25);
+    roughness: 1 sd of the cortex in mm (0-0.5), arranged by seed.
     """
 
     width: float = 1.0
@@ -39,8 +41,10 @@ class PelvisShape:
     thickness: float = 1.0
     sacrum_width: float = 1.0
     sacrum_bend_deg: float = 0.0
-    s1_width_mm: float = 50.0
+    s1_width_mm: float = 53.0
     foramen: float = 1.0
+    roughness: float = 0.0
+    seed: int = 0
 
 
 # Sections of the iliac wing: height z, then (x, y, half thickness) from the back to the front.
@@ -56,14 +60,8 @@ _WING_SECTIONS: tuple[tuple[float, tuple[tuple[float, float, float], ...]], ...]
     (-55, ((68, 24, 7.0), (74, 14, 11.0), (80, 4, 14.0), (87, -12, 14.0), (94, -26, 10.0), (102, -42, 6.0))),
     (-70, ((74, 18, 11.0), (79, 9, 15.0), (84, 0, 17.0), (83, -14, 17.0), (85, -24, 13.0), (88, -33, 9.0))),
 )
+_SACROILIAC_GAP_MM = 2.5
 _FEMORAL_HEAD = (93.0, -12.0, -93.0)
-
-
-def sacral_axes_to_pelvis(point: Vector) -> Vector:
-    """A point from S1's own axes (z along the first sacral body) to the pelvis' axes."""
-    angle = np.deg2rad(REFERENCE_SLOPE_DEG)
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([point[0], c * point[1] - s * point[2], s * point[1] + c * point[2]])
 
 
 def build_sacrum(shape: PelvisShape, joints: tuple[FacetJoint, FacetJoint], grid_mm: float) -> BuiltBone:
@@ -74,15 +72,27 @@ def build_sacrum(shape: PelvisShape, joints: tuple[FacetJoint, FacetJoint], grid
     """
     wide = shape.sacrum_width
     part = ImplicitPart(vector(-74, -42, -128), vector(74, 62, 34), grid_mm)
-    part.add_body((0.5 * shape.s1_width_mm, 16.5, 15.0), 0.86, (1.8, 0.5, 0.12, 0.0), (0.8, 1.3, 1.4))
     centers = _segment_centers(shape.sacrum_bend_deg)
     _add_segments(part, centers, wide)
+    ala = _ala_balls(shape)
+    for sign in (1.0, -1.0):
+        part.add_balls(ala[:, :3] * np.array([sign, 1.0, 1.0]), ala[:, 3], 0.9)
+    _add_posterior_wall(part, centers)
+    part.smooth(2.2)
+    # Only now, so that the end plate keeps its edge.
+    part.add_body((0.5 * shape.s1_width_mm, 17.0, 15.0), 0.86, (1.8, 0.0, 0.12, 0.0), (0.8, 1.2, 1.2))
     for sign, joint in zip((1.0, -1.0), joints, strict=True):
-        _add_lateral_mass(part, centers, sign, wide)
         _add_superior_process(part, joint, sign)
-    _add_crest_and_canal(part, centers)
+    _cut_canal(part, centers)
+    wing = _wing_balls(shape)
+    joint_face = _into_s1_axes(wing[:, :3])
+    for sign in (1.0, -1.0):
+        # The ilium bounds the sacroiliac joint; the gap between them is its cartilage.
+        part.cut_balls(joint_face * np.array([sign, 1.0, 1.0]), wing[:, 3] + _SACROILIAC_GAP_MM)
     for sign in (1.0, -1.0):
         _cut_foramina(part, centers, sign, shape)
+    if shape.roughness > 0.0:
+        part.roughen(shape.roughness, shape.seed)
     landmarks: dict[str, Vector] = {"S1.center": np.zeros(3), "S2.center": centers[1]}
     for name, sign, joint in zip(("left", "right"), (1.0, -1.0), joints, strict=True):
         process = joint.superior_process
@@ -96,7 +106,7 @@ def build_sacrum(shape: PelvisShape, joints: tuple[FacetJoint, FacetJoint], grid
 
 def _segment_centers(bend_deg: float) -> list[Vector]:
     lengths = (28.5, 25.0, 21.0, 18.0, 15.0, 9.0)
-    slopes = np.array([4.0, 10.0, -2.0, -26.0, -48.0, -62.0]) - bend_deg * np.array([0.0, 0.2, 0.5, 1.0, 1.0, 1.0])
+    slopes = np.array([4.0, 10.0, 6.0, -8.0, -30.0, -50.0]) - bend_deg * np.array([0.0, 0.2, 0.5, 1.0, 1.0, 1.0])
     centers = [np.zeros(3)]
     for length, slope in zip(lengths, np.deg2rad(slopes), strict=True):
         centers.append(centers[-1] + length * np.array([0.0, np.sin(slope), -np.cos(slope)]))
@@ -112,68 +122,77 @@ def _add_segments(part: ImplicitPart, centers: list[Vector], wide: float) -> Non
         part.add(centers[n], centers[n + 1], radii, left, 4.0, 1.0)
 
 
-# Lateral masses, left side: (x, offset behind the segment's centre, offset above it, radius). The front
-# row carries the ala and the face of the sacroiliac joint, the rear row the tubercles behind it.
-_FRONT_ROW = ((48.0, 4.0, 0.5, 11.0), (43.0, -4.0, -1.0, 9.5), (31.0, -2.0, 0.0, 7.5))
-_REAR_ROW = ((33.0, 23.0, -8.0, 10.5), (31.0, 18.0, -5.0, 9.5), (23.5, 9.0, -3.0, 8.0), (18.5, 2.0, -1.0, 6.5),
-             (12.0, 0.0, 0.0, 5.0))  # fmt: skip
+# Sections of the sacrum's left lateral mass, as for the wing, from the midline outwards. It ends in a
+# wedge, because the sacroiliac joint runs obliquely.
+_ALA_SECTIONS: tuple[tuple[float, tuple[tuple[float, float, float], ...]], ...] = (
+    (16, ((20, 25, 4.5), (29, 27, 5.5), (37, 29, 5.0), (44, 29, 3.5), (50, 28, 1.0))),
+    (5, ((18, 19, 9.5), (29, 22, 11.0), (38, 25, 9.0), (46, 25, 5.0), (53, 24, 0.8))),
+    (-10, ((14, 18, 18.0), (31, 23, 15.0), (41, 22, 10.0), (50, 18, 4.5), (59, 14.5, 0.8))),
+    (-25, ((18, 46, 15.0), (32, 38, 15.5), (42, 28, 10.0), (50, 20, 4.5), (58, 12, 0.8))),
+    (-40, ((18, 66, 12.0), (30, 59, 12.5), (38, 50, 9.0), (45, 40, 4.5), (51, 30, 0.8))),
+    (-55, ((14, 74, 10.0), (22, 74, 9.5), (29, 74, 8.0), (35, 74, 5.0), (40, 73, 1.5))),
+    (-70, ((10, 86, 8.0), (16, 86, 7.5), (22, 85, 6.5), (28, 84, 4.0), (33, 82, 1.5))),
+    (-86, ((5, 89, 5.0), (9, 89, 5.0), (13, 88, 4.5), (18, 87, 3.0), (22, 86, 1.5))),
+)
 
 
-def _row(centers: list[Vector], row: tuple[tuple[float, ...], ...], sign: float, wide: float) -> list[Vector]:
-    return [centers[n] + vector(sign * x * wide, back, up) for n, (x, back, up, _) in enumerate(row)]
+def _into_s1_axes(points: Vector) -> Vector:
+    """Points (n, 3) from the pelvis' axes to those of the first sacral body."""
+    angle = np.deg2rad(REFERENCE_SLOPE_DEG)
+    c, s = np.cos(angle), np.sin(angle)
+    turned: Vector = points @ np.array([[1.0, 0.0, 0.0], [0.0, c, s], [0.0, -s, c]]).T
+    return turned
 
 
-def _add_lateral_mass(part: ImplicitPart, centers: list[Vector], sign: float, wide: float) -> None:
-    side, up = vector(1, 0, 0), vector(0, 0, 1)
-    front, rear = _row(centers, _FRONT_ROW, sign, wide), _row(centers, _REAR_ROW, sign, wide)
-    part.add(vector(sign * 17.0, 3.0, 4.0), front[0], (10.5, 11.0, 11.0, 11.0), up, 6.0, 0.9)
-    for points, row in ((front, _FRONT_ROW), (rear, _REAR_ROW)):
-        for n in range(len(points) - 1):
-            r0, r1 = row[n][3], row[n + 1][3]
-            part.add(points[n], points[n + 1], (r0, r0, r1, r1), side, 6.0, 0.9)
-    for n, (start, end) in enumerate(zip(front, rear, strict=False)):
-        r0, r1 = _FRONT_ROW[n][3], _REAR_ROW[n][3]
-        part.add(start, end, (r0, r0, r1, r1), up, 6.0, 0.9)
-    for n, end in enumerate(rear):
-        radius = _REAR_ROW[n][3]
-        inner = centers[n] + vector(sign * (14.0 - 2.0 * n), 8.0 - 2.0 * n, 0.0)
-        part.add(inner, end, (0.95 * radius, 0.95 * radius, 0.9 * radius, 0.9 * radius), up, 6.0, 0.9)
-    for n, end in enumerate(front[1:], start=1):
-        radius = _FRONT_ROW[n][3]
-        part.add(centers[n], end, (0.8 * radius, 0.8 * radius, radius, radius), up, 6.0, 0.9)
+def _ala_balls(shape: PelvisShape) -> Vector:
+    """Balls (x, y, z, radius) filling the left lateral mass, in S1's own axes."""
+    balls = _section_balls(_ALA_SECTIONS, 30)
+    balls[:, :3] -= _MEASURED_ORIGIN
+    balls[:, 0] *= shape.sacrum_width
+    balls[:, :3] = _into_s1_axes(balls[:, :3])
+    balls[:, 1] -= np.tan(np.deg2rad(shape.sacrum_bend_deg)) * np.maximum(-balls[:, 2] - 50.0, 0.0)
+    return balls
 
 
 def _add_superior_process(part: ImplicitPart, joint: FacetJoint, sign: float) -> None:
     process = joint.superior_process
     across = np.cross(joint.axis, joint.outward)
     thick = joint.process_thickness
-    base = vector(sign * (abs(process[0]) + 1.0), 21.0, 4.0)
+    base = vector(sign * (abs(process[0]) + 3.0), 20.0, 1.0)
     tip = process + joint.axis * joint.half_height * 0.55
     wide = joint.half_width
-    part.add(base, process, (7.0, 5.5, wide, thick), across, 3.0, 2.0)
+    part.add(base, process, (13.0, 8.0, wide, 1.1 * thick), across, 5.0, 1.2)
     part.add(process, tip, (wide * joint.hypertrophy, thick, 4.4, 0.8 * thick), across, 2.5, 1.8 + joint.sclerosis)
 
 
-def _add_crest_and_canal(part: ImplicitPart, centers: list[Vector]) -> None:
+def _add_posterior_wall(part: ImplicitPart, centers: list[Vector]) -> None:
     back = vector(0, 1, 0)
     depths = (26.0, 22.0, 17.0, 13.0, 9.0)
     backs = [c + vector(0, offset, -2.0) for c, offset in zip(centers[:5], depths, strict=True)]
     for n in range(4):
-        part.add(backs[n], backs[n + 1], (4.5, 15.0 - 2.5 * n, 4.5, 12.5 - 2.5 * n), back, 5.0, 1.2)
+        part.add(backs[n], backs[n + 1], (4.5, 15.0 - 2.5 * n, 4.5, 12.5 - 2.5 * n), back, 5.0, 0.9)
         for sign in (1.0, -1.0):
             # Pedicles and laminae close the canal at its sides.
             pillar = vector(sign * (15.0 - 2.0 * n), 12.0 - 2.5 * n, 0.0)
             part.add(
-                centers[n] + pillar, centers[n + 1] + 0.85 * pillar, (5.5, 9.0 - n, 5.0, 8.0 - n), vector(1, 0, 0), 5.0
+                centers[n] + pillar,
+                centers[n + 1] + 0.85 * pillar,
+                (5.0, 7.5 - n, 4.5, 6.5 - n),
+                vector(1, 0, 0),
+                6.0,
+                0.9,
             )
     for n in range(3):
         knob = backs[n] + vector(0, 4.0, 0)
         part.add(knob, knob + vector(0, 4.5, -9.0), (2.6, 2.6, 2.2, 2.2), vector(1, 0, 0), 4.0, 1.0)
-    hollow = [c + vector(0, offset, 0) for c, offset in zip(centers[:5], (21.0, 16.5, 12.0, 8.5, 6.0), strict=True)]
+
+
+def _cut_canal(part: ImplicitPart, centers: list[Vector]) -> None:
+    hollow = [c + vector(0, offset, 0) for c, offset in zip(centers[:4], (21.0, 16.5, 12.0, 9.0), strict=True)]
     hollow[0] = hollow[0] + vector(0, 1.0, 16.0)
-    for n in range(4):
-        size = (11.5 - 2.0 * n, 4.6 - 0.7 * n, 9.5 - 2.0 * n, 4.0 - 0.7 * n)
-        part.cut(hollow[n], hollow[n + 1], size, vector(1, 0, 0), 2.5, 0.6)
+    for n in range(3):
+        size = (10.0 - 2.0 * n, 3.4 - 0.6 * n, 8.0 - 2.0 * n, 2.8 - 0.6 * n)
+        part.cut(hollow[n], hollow[n + 1], size, vector(1, 0, 0), 4.0, 0.3)
 
 
 def _cut_foramina(part: ImplicitPart, centers: list[Vector], sign: float, shape: PelvisShape) -> None:
@@ -233,18 +252,24 @@ def _place(points: Vector, shape: PelvisShape) -> Vector:
     return np.asarray(moved, dtype=np.float64)
 
 
-def _wing_balls(shape: PelvisShape) -> Vector:
-    """Balls (x, y, z, radius) filling the wing, about 2 mm apart."""
+def _section_balls(sections: tuple[tuple[float, tuple[tuple[float, float, float], ...]], ...], across: int) -> Vector:
+    """Balls (x, y, z, radius) along and between horizontal sections, 2.5 mm apart in height."""
     from scipy.interpolate import PchipInterpolator
 
-    heights = np.array([z for z, _ in _WING_SECTIONS][::-1], dtype=np.float64)
-    table = np.array([points for _, points in _WING_SECTIONS][::-1], dtype=np.float64)
-    fine_z = np.arange(heights[0], heights[-1] + 0.1, 2.0)
+    heights = np.array([z for z, _ in sections][::-1], dtype=np.float64)
+    table = np.array([points for _, points in sections][::-1], dtype=np.float64)
+    fine_z = np.arange(heights[0], heights[-1] + 0.1, 2.5)
     rows = PchipInterpolator(heights, table, axis=0)(fine_z)
-    along = PchipInterpolator(np.linspace(0, 1, table.shape[1]), rows, axis=1)(np.linspace(0, 1, 72))
-    points = np.concatenate([along[..., :2], np.broadcast_to(fine_z[:, None, None], (*along.shape[:2], 1))], axis=2)
-    placed = _place(points.reshape(-1, 3), shape)
-    return np.concatenate([placed, along[..., 2].reshape(-1, 1) * shape.thickness], axis=1)
+    along = PchipInterpolator(np.linspace(0, 1, table.shape[1]), rows, axis=1)(np.linspace(0, 1, across))
+    levels = np.broadcast_to(fine_z[:, None, None], (len(fine_z), across, 1))
+    return np.concatenate([along[..., :2], levels, along[..., 2:]], axis=2).reshape(-1, 4)
+
+
+def _wing_balls(shape: PelvisShape) -> Vector:
+    balls = _section_balls(_WING_SECTIONS, 54)
+    balls[:, :3] = _place(balls[:, :3], shape)
+    balls[:, 3] *= shape.thickness
+    return balls
 
 
 def _add_hip_columns(part: ImplicitPart, shape: PelvisShape) -> None:

@@ -19,7 +19,8 @@ class SoftTissueShape:
     """Habitus and contents.
 
     half_width_mm (130-215), depth_mm (170-340): of the trunk at the waist; fat_mm: under the skin (6-60);
-    psoas: size factor (0.6-1.3); perirenal_fat_mm (2-9); gas_amount: 0 none to 1 much;
+    psoas: size factor (0.6-1.3); perirenal_fat_mm (4-14); gas_amount: 0 none to 1 much;
+    lobules: fat among the bowel, 0 to 1;
     with_kidneys, with_lungs: present; seed: of the bowel's arrangement.
     """
 
@@ -29,6 +30,7 @@ class SoftTissueShape:
     psoas: float = 1.0
     perirenal_fat_mm: float = 5.0
     gas_amount: float = 0.5
+    lobules: float = 0.5
     with_kidneys: bool = True
     with_lungs: bool = True
     seed: int = 0
@@ -104,7 +106,10 @@ def retroperitoneum(shape: SoftTissueShape, spine: SpineLine, sign: float, grid_
     fat, muscle = ImplicitPart(lower, upper, grid_mm), ImplicitPart(lower, upper, grid_mm)
     for n in range(len(course) - 1):
         (start, r0), (end, r1) = course[n], course[n + 1]
-        fat.add(start, end, (r0 + 3.5, r0 + 3.5, r1 + 3.5, r1 + 3.5), up, 4.0)
+        # Fat lies beside the muscle rather than between it and the spine.
+        beside = vector(sign * 5.0, 2.0, 0.0)
+        fat.add(start, end, (r0 + 0.5, r0 + 0.5, r1 + 0.5, r1 + 0.5), up, 4.0)
+        fat.add(start + beside, end + beside, (r0 + 2.5, r0 + 2.5, r1 + 2.5, r1 + 2.5), up, 6.0)
         muscle.add(start, end, (r0, r0, r1, r1), up, 4.0)
     parts = [(f"psoas.{name}", muscle.outer(), Material.MUSCLE)]
     if shape.with_kidneys:
@@ -146,12 +151,27 @@ def lung_bases(shape: SoftTissueShape, top_mm: float, grid_mm: float) -> list[So
     for name, sign, dome in (("right", -1.0, 30.0), ("left", 1.0, 22.0)):
         half = 0.5 * (shape.half_width_mm - shape.fat_mm) - 18.0
         center = vector(sign * (half + 28.0), back_mm - 72.0, top_mm + 34.0)
-        part = ImplicitPart(vector(-240, -160, top_mm - 90), vector(240, 160, top_mm - 2.0), grid_mm)
+        part = ImplicitPart(vector(-240, -160, top_mm - 90), vector(240, 160, top_mm - 2.0 * grid_mm), grid_mm)
         part.add(center, center + vector(0, 0, 1), (half, 62.0, half, 62.0), vector(1, 0, 0))
         recess = center + vector(sign * 0.3 * half, 34.0, -dome)
         part.add(recess, center, (0.6 * half, 22.0, half * 0.9, 40.0), vector(1, 0, 0), 12.0)
         parts.append(SoftPart(f"lung.{name}", part.outer(), Material.SOFT_TISSUE, Material.SOFT_TISSUE, 0.35))
     return parts
+
+
+def mesenteric_fat(shape: SoftTissueShape, rng: np.random.Generator, grid_mm: float) -> list[SoftPart]:
+    """Lobules of fat among the bowel, the cloudy background of every abdominal film."""
+    if shape.lobules <= 0.0:
+        return []
+    front = 92.0 + 0.4 * (shape.fat_mm - 18.0) - shape.depth_mm + shape.fat_mm
+    back = -22.0
+    half = np.array([0.78 * shape.half_width_mm, 0.5 * (back - front) - 3.0, 205.0])
+    center = vector(0.0, 0.5 * (front + back), -15.0)
+    if half[1] < 15.0:
+        return []
+    part = ImplicitPart(center - half - 4.0, center + half + 4.0, grid_mm)
+    part.add_clouds(center, half, rng.uniform(24.0, 44.0), 0.12 + 0.3 * shape.lobules, rng)
+    return [SoftPart("mesenteric-fat", part.outer(), Material.FAT, Material.SOFT_TISSUE)]
 
 
 def bowel_gas(shape: SoftTissueShape, rng: np.random.Generator, grid_mm: float) -> list[SoftPart]:
@@ -168,7 +188,8 @@ def bowel_gas(shape: SoftTissueShape, rng: np.random.Generator, grid_mm: float) 
     for number, (middle, spread) in enumerate(places):
         for _ in range(rng.poisson(1.5 * shape.gas_amount)):
             center = middle + spread * rng.normal(0.0, 0.8, 3)
-            center[1] = max(center[1], front + 30.0)
+            center[0] = float(np.clip(center[0], -0.62 * shape.half_width_mm, 0.62 * shape.half_width_mm))
+            center[1] = float(np.clip(center[1], front + 38.0, -22.0))
             mottled = rng.random() < (0.6 if number in (0, 1, 5) else 0.2)
             surface = _mottled_gas(center, rng, grid_mm) if mottled else _smooth_gas(center, rng, grid_mm)
             parts.append(SoftPart(f"gas.{len(parts)}", surface, Material.GAS, Material.SOFT_TISSUE))
@@ -194,11 +215,12 @@ def _smooth_gas(center: Vector, rng: np.random.Generator, grid_mm: float) -> Sur
 
 def _mottled_gas(center: Vector, rng: np.random.Generator, grid_mm: float) -> Surface:
     """Many small bubbles, as in stool."""
-    count = int(rng.integers(25, 90))
-    extent = np.array([rng.uniform(9, 20), 9.0, rng.uniform(9, 26)])
-    balls = center + np.clip(rng.normal(size=(count, 3)), -2.0, 2.0) * extent
-    radii = rng.gamma(3.0, 0.9, count) + 0.9
-    radii = np.minimum(radii, 6.0)
-    part = ImplicitPart(balls.min(axis=0) - 9.0, balls.max(axis=0) + 9.0, min(grid_mm, 2.0))
+    lumps = rng.normal(size=(int(rng.integers(3, 8)), 3)) * np.array([10.0, 6.0, 14.0])
+    count = int(rng.integers(60, 220))
+    spread = rng.normal(size=(count, 3)) * np.array([6.0, 6.0, 6.0])
+    balls = center + np.clip(lumps[rng.integers(0, len(lumps), count)] + spread, -26.0, 26.0)
+    radii = np.minimum(rng.gamma(2.2, 0.75, count) + 0.8, 4.5)
+    part = ImplicitPart(balls.min(axis=0) - 8.0, balls.max(axis=0) + 8.0, min(grid_mm, 1.6))
     part.add_balls(balls, radii)
+    part.smooth(0.9)
     return part.outer()
