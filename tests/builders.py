@@ -20,6 +20,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGLSLossless,
     RLELossless,
     XRayAngiographicImageStorage,
 )
@@ -69,16 +70,17 @@ def xray_dataset(pixels: Array, *, bits_stored: int | None = None, **tags: Any) 
 
 
 def write_dicom(path: Path, dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> Path:
-    """Write with file meta information; encodes the pixels for big endian and RLE."""
+    """Write with file meta information; encodes the pixels for big endian, RLE and JPEG-LS."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "2.25.1")
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "2.25.2")
     dataset.file_meta.TransferSyntaxUID = syntax
     if syntax == ExplicitVRBigEndian and dataset.BitsAllocated == 16:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").byteswap().tobytes()
-    if syntax == RLELossless:
+    if syntax in (RLELossless, JPEGLSLossless) and not dataset["PixelData"].is_undefined_length:
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+        plugin = "pydicom" if syntax == RLELossless else "pyjpegls"
+        dataset.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
     dcmwrite(
         path,
         dataset,

@@ -118,10 +118,11 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 
 def holders(dataset: Dataset) -> Iterator[Dataset]:
-    """The dataset, then the sequence items of its functional groups (shared first, then the first frame's)."""
+    """The dataset, then its functional groups and their items (shared first, then the first frame's)."""
     yield dataset
     for keyword in _FUNCTIONAL_GROUPS:
         for group in items(dataset, keyword)[:1]:
+            yield group
             for name in group.dir():
                 yield from items(group, name)[:1]
 
