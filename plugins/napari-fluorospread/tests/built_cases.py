@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Role, SoftwareVersion
@@ -34,6 +39,8 @@ from fluorospread.model.verdict import (
     PunctureSource,
     Verdict,
 )
+from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
+from fluorospread.reporting.case_json import dump_case_json
 
 SHAPE = (240, 200)
 GEOMETRY = Geometry((0.8, 0.8), GeometrySource.ERMF, 0.02, 1.33)
@@ -120,3 +127,26 @@ def case(*images: CaseImage, contrast: ContrastResult | None = None) -> CaseResu
             (Criterion("contrast covers L4, right", CriterionResult.NOT_MET, "39 px away"),),
         ),
     )
+
+
+def write_case(folder: Path, case_id: str, contrast_given: bool | None = True) -> Path:
+    """A case.json with its image (made up, bone bright) and mask, in `folder/case_id`; the file's path."""
+    target = folder / case_id
+    target.mkdir(parents=True)
+    rows, cols = np.indices(SHAPE)
+    spine = 150.0 * np.exp(-(((cols - 101.0) / 25.0) ** 2)) * (0.8 + 0.2 * np.cos(rows / 7.0))
+    noise = np.random.default_rng(sum(case_id.encode())).normal(0.0, 4.0, SHAPE)
+    Image.fromarray(np.clip(50.0 + spine + noise, 1, 254).astype(np.uint8)).save(target / "post.png")
+    Image.fromarray(contrast_mask()).convert("L").save(target / "contrast_mask.png")
+    protocol = load_protocol(DEFAULT_PROTOCOL)
+    made = case(image(sha256=hashlib.sha256((target / "post.png").read_bytes()).hexdigest()))
+    made = replace(
+        made,
+        case_id=case_id,
+        protocol_name=protocol.name,
+        protocol_sha256=protocol.sha256,
+        contrast_given=contrast_given,
+    )
+    path = target / "case.json"
+    path.write_text(dump_case_json(made), encoding="utf-8")
+    return path

@@ -156,8 +156,8 @@ class ReviewEvent:
     why
         The reader's reason, or how the reader came to see the result; may be empty.
     reading_seconds
-        Time spent reading since the case was opened or the previous step, pauses excluded; None where
-        the step is not timed.
+        Time from showing the case, or from the reader's previous step, to this one; None where the step
+        is not timed.
     """
 
     subject: ReviewSubject

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fluorospread.errors import ReviewError
+from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseResult
 from fluorospread.model.review import (
     CaseStatus,
     EventKind,
     LoggedEvent,
-    PunctureReading,
     ReaderProgress,
     Reading,
     ReviewEvent,
@@ -188,7 +188,7 @@ def departures(reading: Reading, case: CaseResult) -> tuple[str, ...]:
     """Where a reading differs from the software's finding, in words."""
     different: list[str] = []
     for mine in reading.punctures:
-        found = finding_for(mine, case)
+        found = finding_for(mine.side, mine.target, case)
         level, at_target = (found.level, found.at_target) if found is not None else (None, Answer.UNDETERMINED)
         if mine.level_seen is not level:
             different.append(f"level seen, {mine.side}: {mine.level_seen or 'cannot tell'}, software {level or 'none'}")
@@ -202,11 +202,11 @@ def departures(reading: Reading, case: CaseResult) -> tuple[str, ...]:
     return tuple(different)
 
 
-def finding_for(reading: PunctureReading, case: CaseResult) -> Puncture | None:
-    """The software's puncture that a reader's answer is about: on that side, at that target if there are
-    several; None where the software found none."""
-    on_side = [p for p in case.punctures if p.side is reading.side]
-    at_target = [p for p in on_side if p.level is reading.target]
+def finding_for(side: Side | None, target: Level | None, case: CaseResult) -> Puncture | None:
+    """The software's puncture that a question is about: on that side, at that target if there are several;
+    None where the software found none."""
+    on_side = [p for p in case.punctures if p.side is side]
+    at_target = [p for p in on_side if p.level is target]
     if at_target:
         return at_target[0]
     return on_side[0] if len(on_side) == 1 else None
@@ -215,6 +215,21 @@ def finding_for(reading: PunctureReading, case: CaseResult) -> Puncture | None:
 def comment_is_needed(reading: Reading, case: CaseResult) -> bool:
     """Whether the reader owes a reason: something cannot be told, or the finding is contradicted."""
     return reading.has_doubt or bool(departures(reading, case))
+
+
+def check_comment(reading: Reading, case: CaseResult) -> None:
+    """Refuse to sign without the comment that `comment_is_needed` asks for.
+
+    Raises
+    ------
+    ReviewError
+        The comment is missing.
+    """
+    if not reading.comment.strip() and comment_is_needed(reading, case):
+        raise ReviewError(
+            f"{case.case_id}: a comment is needed, as the reading differs from the finding or cannot tell; "
+            "say in a few words why"
+        )
 
 
 def record_event(store: ReviewStore, key: ReaderKey, case: CaseResult, event: ReviewEvent) -> LoggedEvent:
@@ -227,10 +242,6 @@ def record_event(store: ReviewStore, key: ReaderKey, case: CaseResult, event: Re
     StoreError
         The store fails.
     """
-    signs = event.kind in (EventKind.SIGNED, EventKind.ADJUDICATED)
-    if signs and event.reading and not event.reading.comment.strip() and comment_is_needed(event.reading, case):
-        raise ReviewError(
-            f"{case.case_id}: a comment is needed, as the reading differs from the finding or cannot tell; "
-            "say in a few words why"
-        )
+    if event.kind in (EventKind.SIGNED, EventKind.ADJUDICATED) and event.reading is not None:
+        check_comment(event.reading, case)
     return store.append(event, key, lambda events: check_event(events, event))

@@ -17,10 +17,9 @@ VERMILION: Final = "#D55E00"
 SMALLEST_MARKER_PX: Final = 8.0
 
 LEVEL_MARKER_PX: Final = 14.0
-SIDE_LETTER_POINTS: Final = 22
+SIDE_LETTER_POINTS: Final = 20
+SIDES_UNKNOWN_POINTS: Final = 11
 LABEL_POINTS: Final = 10
-# Width of the contrast outline in image pixels; a filled mask would hide the anatomy beneath it.
-CONTRAST_OUTLINE_PX: Final = 2
 CONTRAST_LABEL: Final = 1
 
 
@@ -70,14 +69,16 @@ def needle_style(diameters_px: list[float]) -> dict[str, Any]:
     }
 
 
-def side_style() -> dict[str, Any]:
-    """Letters of the patient's sides; the point under a letter is invisible."""
+def side_style(known: bool) -> dict[str, Any]:
+    """Letters of the patient's sides, or a smaller line saying that they are unknown; the point beneath is
+    invisible."""
+    points = SIDE_LETTER_POINTS if known else SIDES_UNKNOWN_POINTS
     return {
         "symbol": "disc",
         "size": 1.0,
         "face_color": "transparent",
         "border_color": "transparent",
-        "text": {"string": "{letter}", "color": "white", "size": SIDE_LETTER_POINTS, "anchor": "center"},
+        "text": {"string": "{letter}", "color": "white", "size": points, "anchor": "center"},
     }
 
 

@@ -1,0 +1,119 @@
+"""Puts one case on the screen: its images, its findings only when allowed, windowed and switched by keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_fluorospread.finding_layers import LayerData
+from napari_fluorospread.image_layers import IMAGE, radiograph_to_layers
+from napari_fluorospread.layers import LayerTag, case_to_layers, image_names, shown_image, tag_of
+from napari_fluorospread.open_case import OpenedCase
+from napari_fluorospread.placement import shown_in_mm
+from napari_fluorospread.viewer_overlays import dress_viewer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+# Percentiles of the picture between which the grey scale runs. Chosen by eye on lumbar films: iodine is
+# among the brightest hundredth, bone in the upper half.
+WINDOWS = {"bone": (1.0, 99.7), "contrast": (50.0, 99.95), "whole range": (0.0, 100.0)}
+
+
+def image_part(opened: OpenedCase) -> list[LayerData]:
+    """The images of a case, the one the verdict rests on switched on."""
+    case = opened.case
+    in_mm = shown_in_mm(image.geometry for image in case.images)
+    layers: list[LayerData] = []
+    named = zip(case.images, opened.radiographs, image_names(case), strict=True)
+    for index, (image, radiograph, name) in enumerate(named):
+        layers += radiograph_to_layers(
+            radiograph,
+            LayerTag("", index),
+            name,
+            in_mm,
+            visible=index == shown_image(case),
+            settled=(image.geometry, image.orientation),
+        )
+    return layers
+
+
+class CaseDisplay:
+    """One case in one viewer. Layers of the case shown before are taken away; other layers stay."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._opened: OpenedCase | None = None
+        self._image = 0
+        self._window = 0
+        self._findings_shown = False
+        self.has_findings = False
+
+    def show(self, opened: OpenedCase, with_findings: bool) -> None:
+        self.clear()
+        self._opened = opened
+        self._image = shown_image(opened.case)
+        self._window = 0
+        self._add(image_part(opened))
+        dress_viewer(self._viewer, opened.case)
+        self._viewer.reset_view()
+        if with_findings:
+            self.reveal()
+
+    def reveal(self) -> None:
+        """Add the findings to the case that is shown."""
+        if self._opened is not None and not self.has_findings:
+            self._add(case_to_layers(self._opened.case, self._opened.contrast_mask))
+            self.has_findings = self._findings_shown = True
+            self._switch()
+
+    def clear(self) -> None:
+        for layer in [layer for layer in self._viewer.layers if tag_of({"metadata": layer.metadata})]:
+            self._viewer.layers.remove(layer)
+        self._opened = None
+        self.has_findings = self._findings_shown = False
+
+    def toggle_findings(self) -> None:
+        self._findings_shown = not self._findings_shown
+        self._switch()
+
+    def next_image(self) -> str:
+        """Switch to the case's next image; its name."""
+        if self._opened is None:
+            return ""
+        self._image = (self._image + 1) % len(self._opened.case.images)
+        self._switch()
+        return image_names(self._opened.case)[self._image]
+
+    def next_window(self) -> str:
+        """Set the next window on the image that is shown; the window's name."""
+        self._window = (self._window + 1) % len(WINDOWS)
+        name = list(WINDOWS)[self._window]
+        for layer, tag in self._tagged():
+            if tag.kind == IMAGE and tag.image == self._image:
+                frame = np.asarray(
+                    layer.data[int(self._viewer.dims.current_step[0])] if layer.ndim == 3 else layer.data
+                )
+                low, high = np.percentile(frame, WINDOWS[name])
+                layer.contrast_limits = (float(low), max(float(high), float(low) + 1e-6))
+        return name
+
+    def _switch(self) -> None:
+        for layer, tag in self._tagged():
+            finding = tag.case is not None
+            layer.visible = tag.image == self._image and (self._findings_shown or not finding)
+
+    def _tagged(self) -> list[tuple[Any, LayerTag]]:
+        pairs = [(layer, tag_of({"metadata": layer.metadata})) for layer in self._viewer.layers]
+        return [(layer, tag) for layer, tag in pairs if tag is not None]
+
+    def _add(self, layers: list[LayerData]) -> None:
+        from napari.layers import Layer
+
+        for data in layers:
+            self._viewer.add_layer(Layer.create(*data))
+        # Keys and mouse act on the selected layer; an image cannot be changed by a slip.
+        images = [layer for layer, tag in self._tagged() if tag.kind == IMAGE]
+        if images:
+            self._viewer.layers.selection.active = images[0]

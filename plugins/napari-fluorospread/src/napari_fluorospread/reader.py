@@ -1,0 +1,66 @@
+"""napari's reader: an X-ray image, a case folder or a case.json becomes layers.
+
+The image is upright and bone-bright, with the patient's sides lettered; a case.json adds its findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari_fluorospread.case_display import image_part
+from napari_fluorospread.finding_layers import LayerData
+from napari_fluorospread.image_layers import radiograph_to_layers
+from napari_fluorospread.layers import LayerTag, case_to_layers
+from napari_fluorospread.open_case import OpenedCase, case_json_in, open_case, open_images
+from napari_fluorospread.placement import shown_in_mm
+from napari_fluorospread.viewer_overlays import dress_current_viewer
+
+PathOrPaths = str | Sequence[str]
+ReaderFunction = Callable[[PathOrPaths], list[LayerData]]
+
+_IMAGE_SUFFIXES = (".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+def get_reader(path: PathOrPaths) -> ReaderFunction | None:
+    """The reader for `path`, None for what is not ours: several paths at once, foreign JSON, other files."""
+    if not isinstance(path, str):
+        return None
+    given = Path(path)
+    if given.is_dir() or case_json_in(given) is not None or given.suffix.lower() in _IMAGE_SUFFIXES:
+        return read_layers
+    return None
+
+
+def read_layers(path: PathOrPaths) -> list[LayerData]:
+    """Layers of one image, case folder or case.json.
+
+    Raises
+    ------
+    InputError
+        By name, when `path` holds no image or case, or cannot be read.
+    """
+    (given,) = [path] if isinstance(path, str) else path
+    case_json = case_json_in(Path(given))
+    if case_json is not None:
+        opened = open_case(case_json)
+        dress_current_viewer(opened.case)
+        return opened_case_to_layers(opened)
+    dress_current_viewer(None)
+    return images_to_layers(Path(given))
+
+
+def opened_case_to_layers(opened: OpenedCase) -> list[LayerData]:
+    """Images below, findings above; everything but the image the verdict rests on is switched off."""
+    return image_part(opened) + case_to_layers(opened.case, opened.contrast_mask)
+
+
+def images_to_layers(path: Path) -> list[LayerData]:
+    """An image, or a folder's images, without findings; only the first is switched on."""
+    images = open_images(path)
+    in_mm = shown_in_mm(image.radiograph.geometry for image in images)
+    return [
+        layer
+        for index, image in enumerate(images)
+        for layer in radiograph_to_layers(image.radiograph, LayerTag("", index), image.name, in_mm, index == 0)
+    ]

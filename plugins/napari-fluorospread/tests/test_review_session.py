@@ -1,0 +1,188 @@
+"""A session opens cases, times the reading, and has every step in the store before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import built_cases
+import pytest
+
+from fluorospread.errors import CaseFileError, ReviewError
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.review import (
+    CaseStatus,
+    Confidence,
+    EventKind,
+    ImageQuality,
+    JunctionReading,
+    PunctureReading,
+    Reading,
+)
+from fluorospread.model.spread import Answer
+from fluorospread.store.reader_key import open_reader_key
+from fluorospread.store.review_store import ReviewStore
+from fluorospread.store.verify_log import verify_log
+from napari_fluorospread.review_session import ReviewSession, find_case_files
+
+MakeSession = Callable[[str], ReviewSession]
+
+
+def reading(level: Level = Level.L5, comment: str = "seen otherwise") -> Reading:
+    at_target = Answer.YES if level is Level.L5 else Answer.NO
+    return Reading(
+        tuple(PunctureReading(s, Level.L5, level, at_target, Confidence.HIGH) for s in (Side.LEFT, Side.RIGHT)),
+        tuple(
+            JunctionReading(junction, s, Answer.YES)
+            for junction in (Level.L4, Level.L5)
+            for s in (Side.LEFT, Side.RIGHT)
+        ),
+        Answer.NO,
+        ImageQuality.GOOD,
+        comment,
+    )
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session_of(tmp_path: Path, clock: Clock) -> Iterator[MakeSession]:
+    cases = tmp_path / "cases"
+    for number in (1, 2, 3):
+        built_cases.write_case(cases, f"P1-0{number}")
+    sessions: list[ReviewSession] = []
+
+    def make(reader: str) -> ReviewSession:
+        store = ReviewStore(str(tmp_path / "reviews.sqlite"))
+        session = ReviewSession(find_case_files(cases), store, open_reader_key(reader, tmp_path / "keys"), clock)
+        sessions.append(session)
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def kinds(tmp_path: Path, case_id: str) -> list[EventKind]:
+    with ReviewStore(str(tmp_path / "reviews.sqlite")) as store:
+        assert verify_log(store).untouched
+        return [logged.event.kind for logged in store.events(case_id)]
+
+
+def test_a_case_is_read_revealed_and_signed(session_of: MakeSession, tmp_path: Path, clock: Clock) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    assert not session.may_see_finding()
+    clock.now += 30.0
+    session.lock_and_reveal(reading())
+    assert session.may_see_finding()
+    clock.now += 12.5
+    session.sign(reading())
+    assert session.progress("P1-01").status is CaseStatus.SIGNED
+    assert session.progress("P1-01").seconds == pytest.approx(42.5)
+    assert kinds(tmp_path, "P1-01") == [
+        EventKind.OPENED,
+        EventKind.FIRST_READ,
+        EventKind.REVEALED,
+        EventKind.SIGNED,
+    ]
+
+
+def test_answers_changed_after_the_reveal_stand_beside_the_first(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    session.lock_and_reveal(reading(Level.L4))
+    session.sign(reading(Level.L5))
+    assert kinds(tmp_path, "P1-01")[-2:] == [EventKind.REVISED, EventKind.SIGNED]
+    assert session.progress("P1-01").first == reading(Level.L4)
+
+
+def test_a_refused_signature_records_nothing(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    session.lock_and_reveal(reading())
+    with pytest.raises(ReviewError, match="a comment is needed"):
+        session.sign(reading(Level.L4, comment=" "))
+    assert kinds(tmp_path, "P1-01")[-1] is EventKind.REVEALED
+
+
+def test_a_new_session_goes_on_where_the_last_one_stopped(session_of: MakeSession) -> None:
+    session = session_of("A")
+    first = session.next_open_case()
+    assert first == session.order[0]
+    session.open(first)
+    session.lock_and_reveal(reading())
+    session.sign(reading())
+    again = session_of("A")
+    assert again.next_open_case() == session.order[1]
+    assert again.done_count() == 1
+    assert [row.status for row in again.rows()] == [CaseStatus.SIGNED, CaseStatus.NEW, CaseStatus.NEW]
+
+
+def test_the_next_case_is_read_ahead(session_of: MakeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of("A")
+    session.open(session.order[0])
+    session.prefetch()
+    session._loader.submit(lambda: None).result()
+    monkeypatch.setattr("napari_fluorospread.review_session.open_case", lambda _path: pytest.fail("read again"))
+    assert session.open(session.order[1]).case.case_id == session.order[1]
+
+
+def test_others_are_shown_only_after_the_own_signature(session_of: MakeSession) -> None:
+    first = session_of("A")
+    first.open("P1-01")
+    first.lock_and_reveal(reading())
+    first.sign(reading())
+    second = session_of("B")
+    second.open("P1-01")
+    assert second.row("P1-01").others == ""
+    assert second.readings_of_others() == ()
+    second.lock_and_reveal(reading())
+    second.sign(reading())
+    assert second.row("P1-01").others == "A: left L5 ✓, right L5 ✓"
+    assert [who for who, _ in second.readings_of_others()] == ["A"]
+
+
+def test_a_third_reader_is_led_to_the_disagreement(session_of: MakeSession) -> None:
+    for reader, level in (("A", Level.L5), ("B", Level.L4)):
+        session = session_of(reader)
+        session.open("P1-02")
+        session.lock_and_reveal(reading(level))
+        session.sign(reading(level))
+    third = session_of("C")
+    assert third.row("P1-02").status is CaseStatus.ADJUDICATE
+    third.open("P1-02")
+    assert third.adjudicates()
+    assert third.may_see_finding()
+    assert len(third.readings_of_others()) == 2
+    third.adjudicate(reading())
+    assert third.progress("P1-02").status is CaseStatus.ADJUDICATED
+
+
+def test_a_reader_who_knows_the_result_is_not_blind(session_of: MakeSession) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    session.declare_result_seen("read the report")
+    session.lock_and_reveal(reading())
+    assert not session.progress("P1-01").blinded
+
+
+def test_a_folder_without_cases_or_with_one_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaseFileError, match=r"no case\.json here"):
+        find_case_files(tmp_path)
+    path = built_cases.write_case(tmp_path, "P1-01")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "case.json").write_text(path.read_text())
+    with pytest.raises(CaseFileError, match="both case P1-01"):
+        find_case_files(tmp_path)
