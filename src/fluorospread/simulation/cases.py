@@ -7,6 +7,7 @@ nothing that was tuned is judged on what it was tuned on.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -33,6 +34,9 @@ from fluorospread.simulation.stored_pixels import PixelFormat, Relationship
 L3, L4, L5 = Level.L3, Level.L4, Level.L5
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 
+# A usual square C-arm panel.
+_DETECTOR_MM = 307.2
+
 
 class Split(StrEnum):
     """What random cases are for."""
@@ -48,12 +52,19 @@ PLUME_FAMILIES: dict[Split, tuple[PlumeFamily, ...]] = {
 
 
 def build_person(person: PersonRecipe, grid_mm: float = 1.2) -> Anatomy:
-    """The procedural anatomy of a recipe's person."""
+    """The procedural anatomy of a recipe's person.
+
+    A transitional vertebra makes a level's name a matter of opinion, and the study excluded them: such a
+    person is drawn again.
+    """
     from fluorospread.simulation.anatomy.anatomy_shape import AnatomyShape
     from fluorospread.simulation.anatomy.procedural import build_anatomy
 
-    rng = np.random.default_rng([person.seed, 7])
-    shape = AnatomyShape.sample(rng, lumbar_count=person.lumbar_count, degeneration=person.degeneration)
+    for again in itertools.count():
+        rng = np.random.default_rng([person.seed, 7, again] if again else [person.seed, 7])
+        shape = AnatomyShape.sample(rng, lumbar_count=person.lumbar_count, degeneration=person.degeneration)
+        if not shape.transitional:
+            break
     return build_anatomy(shape, grid_mm)
 
 
@@ -176,16 +187,12 @@ def sample_recipe(
     """A random case: person, punctures (most at L5), contrast (in six of ten), view, beam and pixels."""
     with_contrast = bool(rng.random() < 0.6)
     file_kind = FileKind(rng.choice(["XA", "RF", "DX"], p=[0.6, 0.25, 0.15]))
-    images: tuple[ImageRecipe, ...] = (_sample_image(rng, Role.NEEDLE),)
-    if with_contrast:
-        needle_out = bool(rng.random() < 0.15)
-        images = (*images, _sample_image(rng, Role.POST, contrast=True, needles=not needle_out))
     return CaseRecipe(
         case_id,
         "random",
         int(rng.integers(2**31)),
         PersonRecipe(int(rng.integers(2**30))),
-        images,
+        _sample_images(rng, with_contrast),
         _sample_punctures(rng),
         _sample_spreads(rng, plume_families) if with_contrast else (),
         contrast_given=with_contrast,
@@ -195,6 +202,18 @@ def sample_recipe(
         file_kind=file_kind,
         left_out=frozenset({TagGroup.ANGLES, TagGroup.BEAM} if rng.random() < 0.4 else ()),
     )
+
+
+def _sample_images(rng: np.random.Generator, with_contrast: bool) -> tuple[ImageRecipe, ...]:
+    needle = _sample_image(rng, Role.NEEDLE)
+    if not with_contrast:
+        return (needle,)
+    post = _sample_image(rng, Role.POST, contrast=True, needles=bool(rng.random() < 0.85))
+    pre = _sample_image(rng, Role.PRE, needles=False)
+    plan = rng.random()
+    if plan < 0.7:
+        return needle, post
+    return (pre, needle, post) if plan < 0.9 else (pre, dataclasses.replace(post, needles=True))
 
 
 def _sample_image(rng: np.random.Generator, role: Role, contrast: bool = False, needles: bool = True) -> ImageRecipe:
@@ -269,8 +288,12 @@ def _sample_view(rng: np.random.Generator) -> ViewRecipe:
     elif kind < 0.45:
         half_rows, half_cols = rng.uniform((135.0, 95.0), (150.0, 150.0))
         stop = FieldRecipe("rectangle", float(half_rows), float(half_cols), declared=bool(rng.random() < 0.8))
+    pixels = int(rng.choice([768, 1024]))
     return ViewRecipe(
         offset_mm=(dx, dy, dz),
+        detector_spacing_mm=_DETECTOR_MM / pixels,
+        rows=pixels,
+        cols=pixels,
         sid_mm=float(rng.uniform(980.0, 1100.0)),
         source_to_isocentre_mm=float(rng.uniform(660.0, 780.0)),
         columns_towards=ColumnsTowards.PATIENT_LEFT if rng.random() < 0.5 else ColumnsTowards.PATIENT_RIGHT,

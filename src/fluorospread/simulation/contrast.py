@@ -56,7 +56,7 @@ class Spread:
     Attributes
     ----------
     covered
-        Levels whose junction on this side lies well inside; contiguous.
+        Levels whose junction on this side lies well inside; contiguous. Other lumbar ones lie well outside.
     cranial_mm, caudal_mm
         Reach beyond the first and the last covered junction.
     medial_mm, lateral_mm
@@ -292,7 +292,8 @@ def _with_mass(
     film = _FILM_MG_CM2 * smoothstep((_FILM_RADIUS_MM + waves - _distance_to_path(u, v, at)) / 5.0)
     clear = np.ones_like(shape)
     for level, (at_u, at_v) in local.items():
-        if level not in spread.covered:
+        # The protocol does not ask about S1, and next to a covered L5 there may be no room to spare it.
+        if level not in spread.covered and not (level is Level.S1 and Level.L5 in spread.covered):
             clear *= smoothstep((np.hypot(u - at_u, v - at_v) - _KEPT_CLEAR_MM) / 4.0)
     film, shape = film * clear, shape * clear
     cell_cm2 = (GRID_MM / 10.0) ** 2
