@@ -15,7 +15,7 @@ from fluorospread.model.geometry import GeometrySource
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.panel import BLUE, GREEN, ORANGE, VERMILLION, Picture, draw_panel
 from fluorospread.reporting.text_layout import draw_lines, elided, font, line_height, wrapped
-from fluorospread.reporting.wording import OUTCOME_WORDS, statements
+from fluorospread.reporting.wording import OUTCOME_WORDS, RESULT_WORDS, statements
 
 _MARGIN = 16
 _NARROWEST_PAGE = 820
@@ -155,7 +155,9 @@ def _write_text(draw: ImageDraw.ImageDraw, result: CaseResult, width: int, omitt
     y = _write_legend(draw, bottom + 10, width) + 6
     for criterion in result.verdict.criteria:
         draw.rectangle((0, y + 3, 12, y + 15), fill=_RESULT_COLOUR[criterion.result])
-        y = draw_lines(draw, wrapped(f"{criterion.name}: {criterion.result}", bold, width - 22), (22, y), bold, _INK)
+        y = draw_lines(
+            draw, wrapped(f"{criterion.name}: {RESULT_WORDS[criterion.result]}", bold, width - 22), (22, y), bold, _INK
+        )
         y = draw_lines(draw, wrapped(criterion.reason, plain, width - 22), (22, y), plain, _FAINT) + 4
     y += 6
     for statement in statements(result, omitted):

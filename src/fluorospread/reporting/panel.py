@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage
+from fluorospread.model.findings import Junction
 from fluorospread.model.geometry import ColumnsTowards, GeometrySource, PointPx, RowsTowards
 from fluorospread.model.radiograph import BoolImage, FloatImage
 from fluorospread.model.spread import Answer, Pool
@@ -71,14 +72,14 @@ def draw_panel(
     view = _View(image.rows, scale, image.orientation.rows_towards is RowsTowards.HEAD)
     panel = _shown(picture, view)
     panel = _with_shapes(panel, image, view, pools)
-    draw = ImageDraw.Draw(panel)
     placer = LabelPlacer((2.0, 2.0, panel.width - 2.0, panel.height - 2.0))
     face = font(max(13, min(22, panel.height // 42)), bold=True)
     placer.taken += _shape_boxes(image, view, panel.height)
-    _write_sides(draw, placer, panel, image, face)
-    _write_scale(draw, placer, panel, image, scale, face)
-    _write_levels(draw, placer, image, view, face)
-    _write_coverage(draw, placer, image, view, face, covered or {})
+    pen = _Pen(ImageDraw.Draw(panel), placer)
+    _write_sides(pen, panel, image, face)
+    _write_scale(pen, panel, image, scale, face)
+    _write_levels(pen, image, view, face)
+    _write_coverage(pen, image, view, face, covered or {})
     return panel, placer.omitted
 
 
@@ -120,13 +121,17 @@ def _with_shapes(panel: Image.Image, image: CaseImage, view: _View, pools: tuple
         draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
     for vertebra in image.levels.vertebrae if image.levels else ():
         x, y = at(vertebra.center_px)
-        dot = large * 1.6 * unit
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill="white")
+        dot = large * 1.8 * unit
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill="white", outline="black", width=large)
     for tip in image.needles:
         x, y = at(tip.tip_px)
         arm = large * max(7.0 * unit, 2.0 * tip.uncertainty_px * view.scale)
-        draw.line((x - arm, y - arm, x + arm, y + arm), fill=YELLOW, width=width)
-        draw.line((x - arm, y + arm, x + arm, y - arm), fill=YELLOW, width=width)
+        # Open in the middle, so that the tip itself can be seen.
+        for right, down in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            inner, outer = 0.35 * arm, arm
+            draw.line(
+                (x + right * inner, y + down * inner, x + right * outer, y + down * outer), fill=YELLOW, width=width
+            )
     shapes = overlay.reduce(large)
     return Image.alpha_composite(panel.convert("RGBA"), shapes).convert("RGB")
 
@@ -143,13 +148,19 @@ def _shape_boxes(image: CaseImage, view: _View, panel_height: int) -> list[Box]:
     return boxes
 
 
-def _write(
-    draw: ImageDraw.ImageDraw, placer: LabelPlacer, text: str, anchor: tuple[float, float], face: Font, fill: str,
-    gap: float = 4.0, centred: bool = False,
-) -> None:  # fmt: skip
-    box = placer.place(anchor, _size(face, text), gap, centred)
-    if box is not None:
-        _ink(draw, (box[0], box[1]), text, face, fill)
+@dataclass(frozen=True)
+class _Pen:
+    """Writes labels into a panel, each where the placer finds room."""
+
+    draw: ImageDraw.ImageDraw
+    placer: LabelPlacer
+
+    def write(
+        self, text: str, anchor: tuple[float, float], face: Font, fill: str, gap: float = 4.0, first: str = "right"
+    ) -> None:
+        box = self.placer.place(anchor, _size(face, text), gap, first)
+        if box is not None:
+            _ink(self.draw, (box[0], box[1]), text, face, fill)
 
 
 def _size(face: Font, text: str) -> tuple[float, float]:
@@ -161,9 +172,7 @@ def _ink(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, face: Fo
     draw.text((at[0] + 2, at[1] + 1), text, font=face, fill=fill, stroke_width=2, stroke_fill="black")
 
 
-def _write_sides(
-    draw: ImageDraw.ImageDraw, placer: LabelPlacer, panel: Image.Image, image: CaseImage, face: Font
-) -> None:
+def _write_sides(pen: _Pen, panel: Image.Image, image: CaseImage, face: Font) -> None:
     """Patient's sides in the upper corners, where they hide least."""
     towards = image.orientation.columns_towards
     low, high = {
@@ -173,18 +182,16 @@ def _write_sides(
     }[towards]
     big = font(round(face.size * 1.5), bold=True) if towards is not None else face
     width, height = _size(big, low)
-    _write(draw, placer, low, (4 + width / 2, 4 + height / 2), big, "white", centred=True)
+    pen.write(low, (4 + width / 2, 4 + height / 2), big, "white", first="on")
     if towards is not None:
         width, height = _size(big, high)
-        _write(draw, placer, high, (panel.width - 4 - width / 2, 4 + height / 2), big, "white", centred=True)
+        pen.write(high, (panel.width - 4 - width / 2, 4 + height / 2), big, "white", first="on")
     if image.orientation.rows_towards is None:
         width, height = _size(face, "head or feet up unknown")
-        _write(draw, placer, "head or feet up unknown", (panel.width / 2, 4 + height / 2), face, "white", centred=True)
+        pen.write("head or feet up unknown", (panel.width / 2, 4 + height / 2), face, "white", first="on")
 
 
-def _write_scale(
-    draw: ImageDraw.ImageDraw, placer: LabelPlacer, panel: Image.Image, image: CaseImage, scale: float, face: Font
-) -> None:
+def _write_scale(pen: _Pen, panel: Image.Image, image: CaseImage, scale: float, face: Font) -> None:
     """A bar of a round length at the lower left, or that there is no scale."""
     spacing = image.geometry.spacing_patient_mm
     height = _size(face, "50 mm")[1]
@@ -201,24 +208,23 @@ def _write_scale(
             text += " (estimated)"
     width = max(_size(face, text)[0], bar_px)
     box = (4.0, bottom - height - 8.0, 12.0 + width, bottom + 4.0)
-    placer.taken.append(box)
-    _ink(draw, (8.0, bottom - height - 8.0), text, face, "white")
+    pen.placer.taken.append(box)
+    _ink(pen.draw, (8.0, bottom - height - 8.0), text, face, "white")
     if bar_px:
-        draw.rectangle((7.0, bottom - 6.0, 9.0 + bar_px, bottom), fill="black")
-        draw.rectangle((8.0, bottom - 5.0, 8.0 + bar_px, bottom - 1.0), fill="white")
+        pen.draw.rectangle((7.0, bottom - 6.0, 9.0 + bar_px, bottom), fill="black")
+        pen.draw.rectangle((8.0, bottom - 5.0, 8.0 + bar_px, bottom - 1.0), fill="white")
 
 
-def _write_levels(draw: ImageDraw.ImageDraw, placer: LabelPlacer, image: CaseImage, view: _View, face: Font) -> None:
+def _write_levels(pen: _Pen, image: CaseImage, view: _View, face: Font) -> None:
     if image.levels is None:
         return
     doubt = "" if image.levels.status == "confident" else "?"
     for vertebra in image.levels.vertebrae:
-        _write(draw, placer, f"{vertebra.level}{doubt}", view.xy(vertebra.center_px), face, "white", gap=6.0)
+        pen.write(f"{vertebra.level}{doubt}", view.xy(vertebra.center_px), face, "white", gap=6.0)
 
 
 def _write_coverage(
-    draw: ImageDraw.ImageDraw,
-    placer: LabelPlacer,
+    pen: _Pen,
     image: CaseImage,
     view: _View,
     face: Font,
@@ -231,4 +237,11 @@ def _write_coverage(
         if answer is not None:
             gap = 2.0 * junction.uncertainty_px * view.scale + 4.0
             text = f"{junction.level} {_ANSWER_MARK[answer]}"
-            _write(draw, placer, text, view.xy(junction.point_px), small, _SIDE_COLOUR[junction.side], gap=gap)
+            first = _away_from_midline(image, junction)
+            pen.write(text, view.xy(junction.point_px), small, _SIDE_COLOUR[junction.side], gap, first)
+
+
+def _away_from_midline(image: CaseImage, junction: Junction) -> str:
+    """Where a junction's label hides no bone that matters."""
+    midline = None if image.levels is None else image.levels.midline_col(junction.point_px[0])
+    return "left" if midline is not None and junction.point_px[1] < midline else "right"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fluorospread.model.case import CaseResult
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Outcome, Puncture
-from fluorospread.reporting.wording import OUTCOME_WORDS, statements
+from fluorospread.reporting.wording import OUTCOME_WORDS, RESULT_WORDS, statements
 from fluorospread.statistics.intervals import clopper_pearson
 
 # Words carry the meaning; colour only repeats it, and rich leaves it out where a terminal has none.
@@ -35,9 +35,8 @@ def print_case(console: Console, result: CaseResult) -> None:
     criteria.add_column(no_wrap=True)
     criteria.add_column(ratio=1)
     for criterion in result.verdict.criteria:
-        words = criterion.result.value.replace("-", " ")
         criteria.add_row(
-            Text(words, _RESULT_STYLE[criterion.result]),
+            Text(RESULT_WORDS[criterion.result], _RESULT_STYLE[criterion.result]),
             Group(Text(criterion.name, "bold"), Text(criterion.reason, "dim")),
         )
     assumed = Text("\n".join(f"• {sentence}" for sentence in statements(result)))
@@ -112,7 +111,7 @@ def _verdict_line(result: CaseResult) -> Text:
 def _puncture_words(result: CaseResult) -> str:
     if not result.punctures:
         return "no needle seen"
-    return "\n".join(_puncture(item) for item in result.punctures)
+    return "\n".join(_puncture(item) for item in sorted(result.punctures, key=lambda item: item.side))
 
 
 def _puncture(item: Puncture) -> str:
@@ -138,7 +137,7 @@ def _concerns(result: CaseResult) -> str:
         names = [c.name for c in result.verdict.criteria if c.result is kind]
         if names:
             more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-            lines.append(f"{kind.value.replace('-', ' ')}: {'; '.join(names[:2])}{more}")
+            lines.append(f"{RESULT_WORDS[kind]}: {'; '.join(names[:2])}{more}")
     if result.flags:
         lines.append(f"{len(result.flags)} flag(s)")
     return "\n".join(lines)

@@ -99,37 +99,39 @@ class LabelPlacer:
     omitted: int = 0
 
     def place(
-        self, anchor: tuple[float, float], size: tuple[float, float], gap: float, centred: bool = False
+        self, anchor: tuple[float, float], size: tuple[float, float], gap: float, first: str = "right"
     ) -> Box | None:
-        """A free box of (width, height) `size` near the (x, y) `anchor`, at least `gap` away from it, or on
-        it when `centred`; None when the panel is full."""
-        for x, y in self._candidates(anchor, size, gap, centred):
+        """A free box of (width, height) `size` near the (x, y) `anchor`, at least `gap` away from it.
+
+        `first` is the side tried first: "right" or "left", or "on" for right on the point. None when the
+        panel is full.
+        """
+        for x, y in self._candidates(anchor, size, gap, first):
             box = (x, y, x + size[0], y + size[1])
-            inside = (
-                self.panel[0] <= box[0]
-                and box[2] <= self.panel[2]
-                and self.panel[1] <= box[1]
-                and box[3] <= self.panel[3]
-            )
-            if inside and not any(overlap(box, other) for other in self.taken):
+            if self._inside(box) and not any(overlap(box, other) for other in self.taken):
                 self.taken.append(box)
                 return box
         self.omitted += 1
         return None
 
+    def _inside(self, box: Box) -> bool:
+        left, top, right, bottom = self.panel
+        return left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= bottom
+
     @staticmethod
     def _candidates(
-        anchor: tuple[float, float], size: tuple[float, float], gap: float, centred: bool
+        anchor: tuple[float, float], size: tuple[float, float], gap: float, first: str
     ) -> Iterator[tuple[float, float]]:
         x, y = anchor[0] - size[0] / 2, anchor[1] - size[1] / 2
-        if centred:
+        if first == "on":
             yield x, y
-        # Right, left, below, above, then the diagonals; then the same further out.
-        turns = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-        for ring in range(1, 7):
+        side = -1 if first == "left" else 1
+        # Beside, below, above, then the diagonals; then the same further out.
+        turns = ((side, 0), (-side, 0), (0, 1), (0, -1), (side, 1), (-side, 1), (side, -1), (-side, -1))
+        for ring in range(6):
+            reach_x = size[0] / 2 + gap + ring * size[1]
+            reach_y = size[1] / 2 + gap + ring * size[1]
             for right, down in turns:
-                reach_x = size[0] / 2 + gap + (ring - 1) * size[1]
-                reach_y = size[1] / 2 + gap + (ring - 1) * size[1]
                 yield x + right * reach_x, y + down * reach_y
 
 

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastStatus, LevelStatus
-from fluorospread.model.verdict import Outcome
+from fluorospread.model.verdict import CriterionResult, Outcome
 
 OUTCOME_WORDS = {
     Outcome.VERIFIED: "verified",
     Outcome.NOT_VERIFIED: "not verified",
     Outcome.UNDETERMINED: "undetermined",
     Outcome.NOT_APPLICABLE: "not applicable",
+}
+
+RESULT_WORDS = {
+    CriterionResult.MET: "met",
+    CriterionResult.NOT_MET: "not met",
+    CriterionResult.UNDETERMINED: "undetermined",
+    CriterionResult.NOT_APPLICABLE: "not applicable",
 }
 
 

@@ -36,7 +36,13 @@ def test_a_short_name_is_left_alone():
 
 @given(
     st.lists(
-        st.tuples(st.floats(0, 500), st.floats(0, 400), st.floats(5, 120), st.floats(10, 30), st.booleans()),
+        st.tuples(
+            st.floats(0, 500),
+            st.floats(0, 400),
+            st.floats(5, 120),
+            st.floats(10, 30),
+            st.sampled_from(["right", "left", "on"]),
+        ),
         max_size=60,
     )
 )
@@ -44,8 +50,8 @@ def test_a_short_name_is_left_alone():
 def test_labels_never_overlap_and_never_leave_the_panel(labels):
     placer = LabelPlacer((0.0, 0.0, 500.0, 400.0))
     boxes = []
-    for x, y, width, height, centred in labels:
-        box = placer.place((x, y), (width, height), 4.0, centred)
+    for x, y, width, height, first in labels:
+        box = placer.place((x, y), (width, height), 4.0, first)
         if box is not None:
             assert not any(overlap(box, other) for other in boxes)
             assert box[0] >= 0
