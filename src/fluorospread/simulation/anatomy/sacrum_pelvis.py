@@ -98,7 +98,7 @@ def build_sacrum(shape: PelvisShape, joints: tuple[FacetJoint, FacetJoint], grid
         process = joint.superior_process
         across = np.cross(joint.axis, joint.outward)
         half_x = float(np.hypot(joint.half_width * across[0], joint.process_thickness * joint.outward[0]))
-        corner = vector(sign * (abs(process[0]) + half_x), process[1] - 2.0, 12.5)
+        corner = vector(sign * (abs(process[0]) + half_x), process[1] - 3.0, 8.5)
         landmarks[f"S1.junction.{name}"] = part.on_surface(corner)
         landmarks[f"S1.sap_tip.{name}"] = part.on_surface(process + joint.axis * (0.55 * joint.half_height + 4.0))
     return BuiltBone(part.outer(), part.inner(), landmarks)
@@ -125,7 +125,7 @@ def _add_segments(part: ImplicitPart, centers: list[Vector], wide: float) -> Non
 # Sections of the sacrum's left lateral mass, as for the wing, from the midline outwards. It ends in a
 # wedge, because the sacroiliac joint runs obliquely.
 _ALA_SECTIONS: tuple[tuple[float, tuple[tuple[float, float, float], ...]], ...] = (
-    (16, ((20, 25, 4.5), (29, 27, 5.5), (37, 29, 5.0), (44, 29, 3.5), (50, 28, 1.0))),
+    (15, ((20, 25, 4.0), (29, 26, 4.0), (37, 28, 4.0), (44, 29, 3.2), (50, 28, 1.0))),
     (5, ((18, 19, 9.5), (29, 22, 11.0), (38, 25, 9.0), (46, 25, 5.0), (53, 24, 0.8))),
     (-10, ((14, 18, 18.0), (31, 23, 15.0), (41, 22, 10.0), (50, 18, 4.5), (59, 14.5, 0.8))),
     (-25, ((18, 46, 15.0), (32, 38, 15.5), (42, 28, 10.0), (50, 20, 4.5), (58, 12, 0.8))),
@@ -211,10 +211,10 @@ def _cut_foramina(part: ImplicitPart, centers: list[Vector], sign: float, shape:
         mouth = between - normal * (13.0 - 2.5 * n) + vector(sign * (x + 1.0) * wide, 0, 0)
         inside = between + normal * 8.0 + vector(sign * x * wide, 0, 0)
         rear = between + normal * 34.0 + vector(sign * (x - 1.0) * wide, 0, 0)
-        part.cut(mouth, inside, (1.15 * radius, 1.3 * radius, 0.9 * radius, radius), up, 2.0, 1.1)
-        part.cut(inside, rear, (0.8 * radius, 0.9 * radius, 0.6 * radius, 0.65 * radius), up, 2.0, 0.8)
+        part.cut(mouth, inside, (1.15 * radius, 1.3 * radius, 0.9 * radius, radius), up, 2.5, 0.7)
+        part.cut(inside, rear, (0.8 * radius, 0.9 * radius, 0.6 * radius, 0.65 * radius), up, 2.5, 0.4)
         end = mouth + vector(sign * (13.0 - 2.0 * n), 0, -3.0) - normal * 3.0
-        part.cut(mouth, end, (0.95 * radius, 1.1 * radius, 0.8 * radius, 0.8 * radius), up, 3.0, 1.0)
+        part.cut(mouth, end, (0.95 * radius, 1.1 * radius, 0.8 * radius, 0.8 * radius), up, 3.0, 0.7)
 
 
 def build_left_hip(shape: PelvisShape, grid_mm: float) -> BuiltBone:
