@@ -55,8 +55,8 @@ class CaseDisplay:
         self._opened = opened
         self._image = shown_image(opened.case)
         self._window = 0
-        self._add(image_part(opened))
         dress_viewer(self._viewer, opened.case)
+        self._add(image_part(opened))
         self._viewer.reset_view()
         if with_findings:
             self.reveal()

@@ -54,15 +54,19 @@ def layer_to_vertebrae(data: Any, state: Mapping[str, Any]) -> tuple[Vertebra, .
     return tuple(sorted(vertebrae, key=lambda v: CRANIAL_TO_CAUDAL.index(v.level)))
 
 
-def junctions_to_layer(junctions: Sequence[Junction], words: Mapping[tuple[Level, Side], str]) -> LayerData:
-    """`words` adds a second line to a junction's label, e.g. whether contrast covers it."""
+def junctions_to_layer(
+    junctions: Sequence[Junction], words: Mapping[tuple[Level, Side], str], labels_left: Sequence[bool]
+) -> LayerData:
+    """`words` is added to a junction's label, e.g. whether contrast covers it; `labels_left` says for each
+    whether its label stands to its left."""
+    labels = [f"{j.level} {words.get((j.level, j.side), '')}".strip() for j in junctions]
     features = {
         "level": _words([j.level.value for j in junctions]),
         "side": _words([j.side.value for j in junctions]),
         "confidence": _numbers([j.confidence for j in junctions]),
         "uncertainty_px": _numbers([j.uncertainty_px for j in junctions]),
         "assigned_by": _words([j.assigned_by for j in junctions]),
-        "label": _words([f"{j.level} {j.side}\n{words.get((j.level, j.side), '')}".strip() for j in junctions]),
+        "label": _words([layer_styles.beside(*pair) for pair in zip(labels, labels_left, strict=True)]),
     }
     style = layer_styles.junction_style(
         [layer_styles.marker_diameter_px(j.uncertainty_px) for j in junctions],
@@ -79,7 +83,8 @@ def layer_to_junctions(data: Any, state: Mapping[str, Any]) -> tuple[Junction, .
     )
 
 
-def needles_to_layer(needles: Sequence[NeedleTip]) -> LayerData:
+def needles_to_layer(needles: Sequence[NeedleTip], labels_left: Sequence[bool]) -> LayerData:
+    """`labels_left` says for each tip whether its label stands to its left."""
     directions = [n.direction or (math.nan, math.nan) for n in needles]
     features = {
         "side": _words([n.side.value if n.side else "" for n in needles]),
@@ -87,7 +92,7 @@ def needles_to_layer(needles: Sequence[NeedleTip]) -> LayerData:
         "uncertainty_px": _numbers([n.uncertainty_px for n in needles]),
         "direction_row": _numbers([d[0] for d in directions]),
         "direction_col": _numbers([d[1] for d in directions]),
-        "label": _words([f"tip {n.side.value if n.side else '(no side)'}" for n in needles]),
+        "label": _words([layer_styles.beside("tip", left) for left in labels_left]),
     }
     style = layer_styles.needle_style([layer_styles.marker_diameter_px(n.uncertainty_px) for n in needles])
     return _points([n.tip_px for n in needles]), style | {"features": features}, "points"

@@ -20,6 +20,8 @@ LEVEL_MARKER_PX: Final = 14.0
 SIDE_LETTER_POINTS: Final = 20
 SIDES_UNKNOWN_POINTS: Final = 11
 LABEL_POINTS: Final = 10
+# Chosen to stay visible on a 1024-pixel image shown whole on a laptop screen.
+CONTRAST_OUTLINE_PX: Final = 2
 CONTRAST_LABEL: Final = 1
 
 
@@ -53,7 +55,7 @@ def junction_style(diameters_px: list[float], by_person: list[bool]) -> dict[str
         "face_color": SKY_BLUE + "30",
         "border_color": SKY_BLUE,
         "border_width": 0.12,
-        "text": _text("{label}", SKY_BLUE, "center", (18.0, 0.0)),
+        "text": _text("{label}", SKY_BLUE, "center", (0.0, 0.0)),
     }
 
 
@@ -65,7 +67,7 @@ def needle_style(diameters_px: list[float]) -> dict[str, Any]:
         "face_color": VERMILION,
         "border_color": "white",
         "border_width": 0.05,
-        "text": _text("{label}", VERMILION, "center", (-18.0, 0.0)),
+        "text": _text("{label}", VERMILION, "center", (0.0, 0.0)),
     }
 
 
@@ -88,9 +90,22 @@ def marker_diameter_px(uncertainty_px: float) -> float:
 
 
 def contrast_style() -> dict[str, Any]:
-    """Contrast: an orange outline, paintable, with nothing drawn inside it."""
+    """Contrast: orange and paintable; see-through, as layer data cannot ask for an outline."""
     return {
         "colormap": {0: "transparent", CONTRAST_LABEL: ORANGE, None: "transparent"},
-        "opacity": 1.0,
+        "opacity": 0.4,
         "blending": "translucent",
     }
+
+
+def outline(labels_layer: Any) -> None:
+    """Draw a contrast layer as an outline, so that nothing hides the anatomy inside it."""
+    labels_layer.contour = CONTRAST_OUTLINE_PX
+    labels_layer.opacity = 1.0
+
+
+def beside(text: str, left: bool) -> str:
+    """`text` padded so that, centred on its marker, it stands to the left or right of it at any zoom."""
+    # A space is about half as wide as the average letter; six more clear the marker.
+    padding = "\u00a0" * (2 * len(text) + 6)
+    return text + padding if left else padding + text

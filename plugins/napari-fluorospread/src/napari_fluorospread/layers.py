@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fluorospread.errors import UsageError
-from fluorospread.model.case import CaseResult, ContrastResult, Override
+from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Override
 from fluorospread.model.findings import (
     Anchor,
     ContrastStatus,
@@ -24,7 +24,7 @@ from fluorospread.model.findings import (
     NeedleTip,
     Vertebra,
 )
-from fluorospread.model.geometry import PointPx
+from fluorospread.model.geometry import PointPx, RowsTowards
 from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Verdict
@@ -101,8 +101,11 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
             found[CONTRAST] = mask_to_layer(contrast_mask, shape)
         if image.levels is not None:
             found[LEVELS] = levels_to_layer(image.levels)
-            found[JUNCTIONS] = junctions_to_layer(image.junctions, covered)
-            found[NEEDLES] = needles_to_layer(image.needles)
+            # A junction's label stands away from the spine and a tip's towards it, so that both can be read.
+            lateral = [_shown_left_of_spine(image, j.point_px) for j in image.junctions]
+            medial = [not _shown_left_of_spine(image, n.tip_px) for n in image.needles]
+            found[JUNCTIONS] = junctions_to_layer(image.junctions, covered, lateral)
+            found[NEEDLES] = needles_to_layer(image.needles, medial)
         for kind, (data, state, layer_type) in found.items():
             common = {
                 "name": f"{name}: {kind}",
@@ -112,6 +115,13 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
             }
             layers.append((data, state | common, layer_type))
     return layers
+
+
+def _shown_left_of_spine(image: CaseImage, point: PointPx) -> bool:
+    midline = image.levels.midline_col(point[0]) if image.levels is not None else None
+    on_low_columns = point[1] < (midline if midline is not None else (image.cols - 1) / 2)
+    turned = image.orientation.rows_towards is RowsTowards.HEAD
+    return on_low_columns is not turned
 
 
 def layers_to_case(layers: Sequence[LayerData]) -> tuple[CaseResult, BoolImage | None]:

@@ -56,12 +56,12 @@ WORDS: Mapping[Action, str] = {
     Action.CANNOT_TELL: "can't tell",
     Action.NEXT_QUESTION: "next question",
     Action.PREVIOUS_QUESTION: "previous question",
-    Action.COMMENT: "write a comment (Esc: back to the keys)",
-    Action.CONFIRM: "lock the first reading and show the finding; then sign and go to the next case",
-    Action.NEXT_CASE: "next case, leaving this one as it is",
+    Action.COMMENT: "comment (Esc: back to the keys)",
+    Action.CONFIRM: "lock and reveal; then sign and go on",
+    Action.NEXT_CASE: "next case, this one left as it is",
     Action.FINDINGS: "hide and show the findings",
     Action.OTHER_IMAGE: "other image of the case",
-    Action.WINDOW: "other window: bone, contrast, whole range",
+    Action.WINDOW: "other window (bone, contrast, whole)",
     Action.HELP: "show and hide these keys",
 }
 
@@ -89,7 +89,7 @@ def help_text(keys: Mapping[Action, str]) -> str:
     lines = [f"{keys[action]:>7}  {WORDS[action]}" for action in Action]
     digits = [
         f"{'2 3 4 5':>7}  level seen L2 … L5;  1  S1",
-        f"{'1 2 3':>7}  confidence low, moderate, high; image quality good, limited, inadequate",
+        f"{'1 2 3':>7}  confidence low … high; image quality good … inadequate",
     ]
     return "\n".join([*digits, *lines])
 

@@ -87,6 +87,8 @@ class ReviewWidget(QWidget):
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.verticalHeader().setVisible(False)
+        # All questions of the usual protocol in sight, also beside the work list and the help.
+        self.table.setMinimumHeight(330)
         self.table.cellClicked.connect(self._go_to_question)
         self.comment = CommentBox()
         self.comment.setPlaceholderText("Comment")

@@ -93,12 +93,16 @@ class WorklistWidget(QWidget):
         cases = QHBoxLayout()
         cases.addWidget(self.folder)
         cases.addWidget(browse)
-        form = QFormLayout()
+        self.form = QWidget()
+        form = QFormLayout(self.form)
         form.addRow("Reader", self.reader)
         form.addRow("Cases", cases)
         form.addRow("Store", self.store)
         form.addRow(self.start_button)
         self.message, self.progress = QLabel(), QLabel()
+        self.stop_button = QPushButton("Stop reading")
+        self.stop_button.clicked.connect(self.stop)
+        self.stop_button.setVisible(False)
         self.message.setWordWrap(True)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter, e.g. new")
@@ -113,8 +117,7 @@ class WorklistWidget(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.doubleClicked.connect(self._open_row)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        for widget in (self.message, self.progress, self.filter, self.table):
+        for widget in (self.form, self.message, self.progress, self.stop_button, self.filter, self.table):
             layout.addWidget(widget)
 
     def start(self, reader: str, folder: Path, store_url: str = "", keys: Path | None = None) -> None:
@@ -139,12 +142,15 @@ class WorklistWidget(QWidget):
         self.session = session
         self._model = WorklistModel(session)
         self._sorted.setSourceModel(self._model)
-        self._sorted.sort(-1)
+        # The reader's own order, until a column is clicked.
+        self.table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.table.resizeColumnsToContents()
         self.review = ReviewWidget(self._viewer, session)
         self.review.recorded.connect(self._refresh)
         self._review_dock = self._viewer.window.add_dock_widget(self.review, name="Review", area="right")
         self.message.setText("")
+        self.form.setVisible(False)
+        self.stop_button.setVisible(True)
         self._show_progress()
         self.review.next_case()
 
@@ -157,6 +163,9 @@ class WorklistWidget(QWidget):
         if self.session is not None:
             self.session.close()
             self.session = None
+        self.form.setVisible(True)
+        self.stop_button.setVisible(False)
+        self.progress.setText("")
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         self.stop()

@@ -1,0 +1,37 @@
+"""`python -m napari_fluorospread FOLDER --reader NAME`: napari with the work list of a folder of cases."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from fluorospread.errors import FluorospreadError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open napari on a work list and wait until it is closed; the exit code."""
+    parser = argparse.ArgumentParser(prog="napari_fluorospread", description="Review the cases of a folder in napari.")
+    parser.add_argument("folder", type=Path, help="folder that holds case.json files, one folder a case")
+    parser.add_argument("--reader", required=True, help="your name, the same every time")
+    parser.add_argument("--store", default="", help="file or postgresql:// URL; reviews.sqlite in FOLDER if not given")
+    given = parser.parse_args(arguments)
+
+    import napari
+
+    from napari_fluorospread.worklist_widget import WorklistWidget
+
+    viewer = napari.Viewer()
+    worklist = WorklistWidget(viewer)
+    viewer.window.add_dock_widget(worklist, name="Work list")
+    try:
+        worklist.start(given.reader, given.folder, given.store)
+    except FluorospreadError as error:
+        viewer.close()
+        parser.exit(error.exit_code, f"{error}\n")
+    napari.run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
