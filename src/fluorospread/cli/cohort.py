@@ -100,7 +100,12 @@ def _run(requests: Any, options: Any, as_json: bool) -> tuple[CaseRun, ...]:
             if as_json:
                 typer.echo(json.dumps(_document(now.latest), ensure_ascii=False))
             elif now.latest.failure is not None:
-                bar.console.print(f"{now.latest.case_id}: failed: {_reason(now.latest)}", markup=False, highlight=False)
+                bar.console.print(
+                    f"{now.latest.case_id}: failed: {_reason(now.latest)}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
         return verify_cohort(requests, options, progress)
 

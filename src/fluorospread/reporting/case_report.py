@@ -81,7 +81,7 @@ def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture]) -> s
         criteria=[(c.name, c.result.value.replace("-", " "), c.reason) for c in verdict.criteria],
         flags=[f"{flag.code.replace('-', ' ')}: {flag.evidence}" for flag in result.flags],
         pictures=pictures,
-        diagram=drawing(diagram.svg),
+        diagram=drawing(diagram.svg) if diagram.svg else None,
         not_drawn=diagram.missing,
         punctures=_punctures(result),
         coverage=_coverage(result),
@@ -194,9 +194,7 @@ def _contrast_status(result: CaseResult) -> str:
         words.append(f"by {contrast.method.value.replace('-', ' ')}")
     if contrast.image is not None:
         words.append(f"in image {contrast.image + 1}")
-    text = " ".join(words) + "."
-    if contrast.reason:
-        text += f" {contrast.reason.rstrip('.')}."
+    text = " ".join(words) + (f": {contrast.reason.rstrip('.')}." if contrast.reason else ".")
     if contrast.detection_limit_mg_cm2 is not None:
         text += f" Detection limit {contrast.detection_limit_mg_cm2:.1f} mg/cm² of iodine."
     return text

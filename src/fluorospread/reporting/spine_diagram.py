@@ -143,7 +143,7 @@ def _sacrum() -> str:
 
 @dataclass(frozen=True)
 class SpreadDiagram:
-    """The drawing and, in words, what could not be placed on it."""
+    """The drawing, empty where there is nothing to draw, and in words what could not be placed on it."""
 
     svg: str
     missing: tuple[str, ...]
@@ -169,6 +169,8 @@ def draw_spread(result: CaseResult) -> SpreadDiagram:
             missing.append(f"the needle of image {index + 1} ({fit.reason})")
         else:
             parts += [_needle_mark(needle.tip_px, fit) for needle in image.needles]
+    if not any(parts):
+        return SpreadDiagram("", tuple(missing))
     sides = [item.side for item in result.coverage] + [item.side for item in result.punctures]
     of_patient = all(side.of_patient for side in sides) and _orientation_known(result)
     return SpreadDiagram(spine_drawing("".join(parts), "Spread on the spine", of_patient), tuple(missing))

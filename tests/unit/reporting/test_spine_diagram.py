@@ -12,6 +12,7 @@ import pytest
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import Junction, NotFound, Vertebra
+from fluorospread.model.geometry import UNKNOWN_ORIENTATION
 from fluorospread.reporting.spine_diagram import (
     CENTRE_MM,
     JUNCTION_MM,
@@ -76,8 +77,13 @@ def test_covered_open_and_undetermined_junctions_look_different(full_case: CaseR
     assert svg.count(">?</text>") == 1
 
 
-def test_sides_are_lettered_only_where_they_are_known(full_case: CaseResult, empty_case: CaseResult) -> None:
-    known, unknown = draw_spread(full_case).svg, draw_spread(empty_case).svg
+def test_nothing_found_draws_no_empty_spine(empty_case: CaseResult) -> None:
+    assert draw_spread(empty_case).svg == ""
+
+
+def test_sides_are_lettered_only_where_they_are_known(full_case: CaseResult) -> None:
+    turned = tuple(replace(image, orientation=UNKNOWN_ORIENTATION) for image in full_case.images)
+    known, unknown = draw_spread(full_case).svg, draw_spread(replace(full_case, images=turned)).svg
     assert re.findall(r'font-weight="bold"[^>]*>(R|L)<', known) == ["R", "L"]
     assert "image left" in unknown
     assert ">R<" not in unknown
