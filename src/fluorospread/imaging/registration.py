@@ -50,7 +50,7 @@ class MatchSettings:
     largest_shift_mm: float = 15.0
     fine_mm: float = 0.6
     coarse_mm: float = 5.0
-    least_correlation: float = 0.5
+    least_correlation: float = 0.55
     largest_strain: float = 0.12
     largest_residual_mm: float = 1.5
 
