@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from fluorospread.model.anatomy import Side
 from fluorospread.model.case import Role
-from fluorospread.model.findings import NeedleTip
+from fluorospread.model.findings import Junction, NeedleTip
 from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import PunctureSource
+from fluorospread.pipeline.find_contrast_origin import find_contrast_origin
 from fluorospread.pipeline.look_at_image import Look, look_for_needles
 from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.steps.judge_case import ImageEvidence
@@ -49,16 +50,26 @@ def tip_evidence(looks: tuple[Look, ...]) -> tuple[ImageEvidence, ...]:
 
 
 def contrast_evidence(
-    look: Look, pools: tuple[Pool, ...], tips: tuple[ImageEvidence, ...]
+    look: Look,
+    pools: tuple[Pool, ...],
+    junctions: tuple[Junction, ...],
+    tips: tuple[ImageEvidence, ...],
+    settings: VerifySettings,
 ) -> tuple[ImageEvidence, ...]:
-    """What the contrast says of punctures on sides where no needle tip is seen."""
+    """What the contrast in `look` says of punctures on sides where no needle tip is seen: where a run first
+    shows it, else its middle. `junctions` are those of the image that shows the contrast."""
     seen = {tip.side for image in tips for tip in image.tips}
+    open_sides = frozenset(pool.side for pool in pools if pool.side is not None and pool.side not in seen)
+    if look.levels is None or not open_sides:
+        return ()
+    origins = find_contrast_origin(look, junctions, open_sides, settings)
     middles = tuple(
         NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * _length_px(pool), 1.0)
         for pool in pools
-        if pool.side is not None and pool.side not in seen
+        if pool.side in open_sides - {origin.side for origin in origins}
     )
-    return (_evidence(look, middles, PunctureSource.CONTRAST_EPICENTRE),) if middles and look.levels else ()
+    found = ((origins, PunctureSource.CINE_ORIGIN), (middles, PunctureSource.CONTRAST_EPICENTRE))
+    return tuple(_evidence(look, places, source) for places, source in found if places)
 
 
 def _length_px(pool: Pool) -> float:

@@ -27,7 +27,7 @@ from fluorospread.pipeline.gather_case import CaseRequest, ImageRequest
 from fluorospread.pipeline.look_at_image import Look, look_for_levels
 from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.steps.flag_aberrant import flag_aberrant
-from fluorospread.steps.judge_case import CaseEvidence, judge_case
+from fluorospread.steps.judge_case import CaseEvidence, ImageEvidence, judge_case
 from fluorospread.steps.measure_spread import measure_spread
 from fluorospread.steps.segment_contrast import segment_contrast
 
@@ -89,9 +89,8 @@ def verify_case(
     report("measuring and judging")
     spread, flags = _measure(contrast, protocol, settings)
     tips = tip_evidence(tuple(looks[index] for index in with_tips))
-    measured = None if contrast.measured is None else looks[contrast.measured]
     evidence = CaseEvidence(
-        images=tips + (() if measured is None else contrast_evidence(measured, spread.pools, tips)),
+        images=(*tips, *_contrast_evidence(contrast, spread, tips, settings)),
         contrast_given=request.contrast_given,
         contrast_status=contrast.mask.status,
         contrast_reason=contrast.mask.reason,
@@ -233,6 +232,15 @@ def _measure(contrast: _Contrast, protocol: Protocol, settings: VerifySettings) 
     spread = without_unproven_absence(contrast.mask, spread)
     flags = flag_aberrant(contrast.mask, spread, look.levels, contrast.junctions, geometry, settings.aberrant)
     return spread, (*contrast.flags, *flags)
+
+
+def _contrast_evidence(
+    contrast: _Contrast, spread: Spread, tips: tuple[ImageEvidence, ...], settings: VerifySettings
+) -> tuple[ImageEvidence, ...]:
+    if contrast.measured is None:
+        return ()
+    look = contrast.looks[contrast.measured]
+    return contrast_evidence(look, spread.pools, contrast.junctions, tips, settings)
 
 
 def without_unproven_absence(contrast: ContrastMask, spread: Spread) -> Spread:
