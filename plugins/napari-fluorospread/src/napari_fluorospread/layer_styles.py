@@ -15,6 +15,8 @@ VERMILION: Final = "#D55E00"
 
 # A marker smaller than this is lost on a 1024-pixel image shown whole on a laptop screen.
 SMALLEST_MARKER_PX: Final = 8.0
+# An x has less ink than a disc, and lies on the needle's dark shaft.
+SMALLEST_NEEDLE_PX: Final = 16.0
 
 LEVEL_MARKER_PX: Final = 14.0
 SIDE_LETTER_POINTS: Final = 20
@@ -60,14 +62,15 @@ def junction_style(diameters_px: list[float], by_person: list[bool]) -> dict[str
 
 
 def needle_style(diameters_px: list[float]) -> dict[str, Any]:
-    """Needle tips: a vermilion x whose arms end 2 sd from the tip."""
+    """Needle tips: a vermilion x, rimmed white, whose arms end 2 sd from the tip."""
     return {
         "symbol": "x",
-        "size": diameters_px or SMALLEST_MARKER_PX,
+        "size": [max(diameter, SMALLEST_NEEDLE_PX) for diameter in diameters_px] or SMALLEST_NEEDLE_PX,
         "face_color": VERMILION,
         "border_color": "white",
-        "border_width": 0.05,
-        "text": _text("{label}", VERMILION, "center", (0.0, 0.0)),
+        "border_width": 0.08,
+        # Vermilion letters are too dark to be read on grey.
+        "text": _text("{label}", "white", "center", (0.0, 0.0)),
     }
 
 

@@ -233,7 +233,9 @@ class ReviewWidget(QWidget):
         for row, question in enumerate(self.draft.questions):
             for column, (_, text_of) in enumerate(columns):
                 self.table.setItem(row, column, QTableWidgetItem(text_of(question)))
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.selectRow(self.draft.current)
 
     def _columns(self) -> list[tuple[str, Callable[[Question], str]]]:

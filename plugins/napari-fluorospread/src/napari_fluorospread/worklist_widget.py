@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 STORE_FILE = "reviews.sqlite"
+# Wide enough for both sides' answers in short, which are not there yet when columns are fitted.
+_MINE_WIDTH = 150
 COLUMNS = ("Case", "Status", "Mine", "Others")
 
 
@@ -115,6 +117,8 @@ class WorklistWidget(QWidget):
         self.table.setSortingEnabled(True)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setWordWrap(False)
+        self.table.horizontalHeader().setStretchLastSection(True)
         self.table.doubleClicked.connect(self._open_row)
         layout = QVBoxLayout(self)
         for widget in (self.form, self.message, self.progress, self.stop_button, self.filter, self.table):
@@ -145,6 +149,7 @@ class WorklistWidget(QWidget):
         # The reader's own order, until a column is clicked.
         self.table.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.table.resizeColumnsToContents()
+        self.table.setColumnWidth(COLUMNS.index("Mine"), _MINE_WIDTH)
         self.review = ReviewWidget(self._viewer, session)
         self.review.recorded.connect(self._refresh)
         self._review_dock = self._viewer.window.add_dock_widget(self.review, name="Review", area="right")
