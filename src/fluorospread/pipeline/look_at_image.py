@@ -73,8 +73,9 @@ def look_for_needles(look: Look, settings: VerifySettings) -> Look:
 
 
 def _scale(geometry: Geometry, levels: LevelLabels) -> Geometry:
+    """The file's scale, else one estimated from the vertebrae, unless it is not even sure which they are."""
     mm_per_px = levels.estimated_mm_per_px
-    if geometry.source is not GeometrySource.NONE or mm_per_px is None:
+    if geometry.source is not GeometrySource.NONE or mm_per_px is None or levels.status is not LevelStatus.CONFIDENT:
         return geometry
     note = "the file has no scale; estimated from the distance between vertebrae, about 10 % uncertain"
     return Geometry(

@@ -15,7 +15,7 @@ from fluorospread.model.geometry import GeometrySource
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.panel import BLUE, GREEN, ORANGE, VERMILLION, Picture, draw_panel
 from fluorospread.reporting.text_layout import draw_lines, elided, font, line_height, wrapped
-from fluorospread.reporting.wording import OUTCOME_WORDS, RESULT_WORDS, statements
+from fluorospread.reporting.wording import OUTCOME_WORDS, RESULT_WORDS, role_is_assumed, statements
 
 _MARGIN = 16
 _NARROWEST_PAGE = 820
@@ -96,7 +96,8 @@ def _captioned(panel: Image.Image, image: CaseImage, is_reference: bool) -> Imag
     bold, plain = font(17, bold=True), font(14)
     width = max(panel.width, 260)
     name = image.path.replace("\\", "/").rsplit("/", 1)[-1]
-    title = f"{image.role}{', reference' if is_reference else ''}: {name}"
+    role = f"{image.role} (assumed)" if role_is_assumed(image) else image.role.value
+    title = f"{role}{', reference' if is_reference else ''}: {name}"
     height = line_height(bold) + line_height(plain)
     captioned = Image.new("RGB", (width, panel.height + height), _PAPER)
     draw = ImageDraw.Draw(captioned)

@@ -52,19 +52,20 @@ def print_cases(console: Console, results: Sequence[CaseResult], failures: Seque
     `failures` are (case id, message); a case that could not be verified is always listed.
     """
     table = Table(title="Cases", title_justify="left", title_style="bold", header_style="bold")
-    for heading in ("case", "verdict", "puncture level", "junctions covered", "what to look at"):
+    for heading in ("case", "verdict", "levels", "puncture level", "junctions covered", "what to look at"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "verdict")
     for result in results:
         verdict = result.verdict
         table.add_row(
             Text(result.case_id),
             Text(OUTCOME_WORDS[verdict.outcome], _STYLE[verdict.outcome]),
+            Text(_levels_words(result)),
             Text(_puncture_words(result)),
             Text(_coverage_words(result)),
             Text(_concerns(result)),
         )
     for case_id, message in failures:
-        table.add_row(Text(case_id), Text("error", "bold red"), "", "", Text(message))
+        table.add_row(Text(case_id), Text("error", "bold red"), "", "", "", Text(message))
     console.print(table)
     for line in cohort_lines(results):
         console.print(Text(line))
@@ -106,6 +107,11 @@ def _verdict_line(result: CaseResult) -> Text:
         line.append(f"   {name} ", "default not bold")
         line.append(OUTCOME_WORDS[outcome], _STYLE[outcome])
     return line
+
+
+def _levels_words(result: CaseResult) -> str:
+    levels = None if result.reference_image is None else result.images[result.reference_image].levels
+    return "not read" if levels is None else levels.status.value
 
 
 def _puncture_words(result: CaseResult) -> str:

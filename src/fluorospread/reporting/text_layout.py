@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 from fluorospread.errors import OutputError
 
 # No line holds more; it bounds the work on a text of any length.
-_MOST_LETTERS = 1000
+_MOST_LETTERS, _MOST_WORDS = 1000, 200
 
 Font = ImageFont.FreeTypeFont
 Box = tuple[float, float, float, float]
@@ -61,25 +61,27 @@ def _longest_fit(text: str, face: Font, width: float) -> int:
 
 def wrapped(text: str, face: Font, width: float) -> list[str]:
     """Lines no wider than `width`; a single word that is wider is broken."""
+    words = list(_breakable(text, face, width))
     lines: list[str] = []
-    line = ""
-    for word in _breakable(text, face, width):
-        longer = f"{line} {word}" if line else word
-        if face.getlength(longer) <= width:
-            line = longer
-        else:
-            lines.append(line)
-            line = word
-    return [*lines, line] if line else lines or [""]
+    while words:
+        most = min(len(words), _MOST_WORDS)
+        count = bisect_right(range(1, most + 1), width, key=lambda n: face.getlength(" ".join(words[:n])))
+        lines.append(" ".join(words[: max(1, count)]))
+        del words[: max(1, count)]
+    return lines or [""]
 
 
 def _breakable(text: str, face: Font, width: float) -> Iterator[str]:
+    narrow = width / (2.0 * face.size)
     for word in text.split():
         rest = word
-        while rest:
+        # No letter is wider than twice the font's size, so short words need no measuring.
+        while len(rest) > narrow:
             cut = max(1, _longest_fit(rest, face, width))
             yield rest[:cut]
             rest = rest[cut:]
+        if rest:
+            yield rest
 
 
 def overlap(a: Box, b: Box) -> bool:

@@ -40,6 +40,11 @@ def statements(result: CaseResult, omitted_labels: int = 0) -> tuple[str, ...]:
     return tuple(sentence.replace("..", ".") for sentence in found)
 
 
+def role_is_assumed(image: CaseImage) -> bool:
+    """Nobody and no tag said what this image is."""
+    return image.role_source.startswith("assumed")
+
+
 def _numbering(result: CaseResult) -> str:
     image = None if result.reference_image is None else result.images[result.reference_image]
     levels = None if image is None else image.levels
@@ -59,7 +64,8 @@ def _numbering(result: CaseResult) -> str:
 
 def _doubts(image: CaseImage) -> tuple[str, ...]:
     """Every fallback of one image, each once."""
-    found = [note for note in (image.geometry.note, image.orientation.note, *image.notes) if note]
+    role = f"role {image.role} {image.role_source}" if role_is_assumed(image) else ""
+    found = [note for note in (role, image.geometry.note, image.orientation.note, *image.notes) if note]
     return tuple(dict.fromkeys(note.strip().rstrip(".") for note in found))
 
 

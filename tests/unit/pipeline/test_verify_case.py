@@ -299,6 +299,14 @@ def test_a_scale_is_estimated_from_anatomy_only_where_the_file_has_none(planted)
     assert known.images[0].geometry == SCALE
 
 
+def test_no_scale_is_estimated_from_vertebrae_that_are_not_sure(planted):
+    planted.levels["needle.dcm"] = replace(
+        LABELS, estimated_mm_per_px=0.55, status=LevelStatus.UNCERTAIN, reason="sacrum out of view"
+    )
+    planted.image("needle.dcm", AT_L5, geometry=NO_SCALE)
+    assert planted.verify(("needle.dcm", Role.NEEDLE), contrast_given=False).result.images[0].geometry == NO_SCALE
+
+
 def test_a_weaker_image_adds_tips_only_on_sides_the_needle_image_leaves_empty(planted):
     planted.image("needle.dcm", AT_L5[:1])
     wrong_left = NeedleTip(Side.LEFT, (ROWS[Level.L4], COLS[Side.LEFT]), 1.0, 0.9)

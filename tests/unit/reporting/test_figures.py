@@ -136,7 +136,7 @@ def test_the_page_is_a_png_with_every_panel(full_case):
     assert page.height > 512
 
 
-@pytest.mark.parametrize("length", [1, 40, 400])
+@pytest.mark.parametrize("length", [1, 40, 150])
 def test_the_page_grows_with_its_text_and_cuts_nothing_off(full_case, length, monkeypatch):
     lowest = []
     draw_lines = figures.draw_lines
@@ -193,6 +193,13 @@ def test_every_assumption_is_stated(full_case):
         "magnification from the file",
     ):
         assert words in text
+
+
+def test_a_role_that_nobody_named_is_said_to_be_assumed(full_case):
+    assumed = replace(full_case.images[0], role_source="assumed: one frontal image, and nothing says more")
+    text = " ".join(statements(replace(full_case, images=(assumed, full_case.images[1]))))
+    assert "needle.dcm: role needle assumed" in text
+    assert "post.dcm: role" not in text
 
 
 def test_a_case_with_nothing_measured_says_so(empty_case):
