@@ -72,6 +72,28 @@ def regions(mask: BoolArray) -> list[Region]:
     return sorted(found, key=lambda region: -region.area_px)
 
 
+def lobes(mask: BoolArray, neck_px: float) -> list[Region]:
+    """The mask's parts that hang together by more than a neck of width `neck_px`, largest first.
+
+    What is thinner than that everywhere belongs to no part; every part is as if opened with a disc.
+    """
+    from scipy import ndimage
+
+    radius = neck_px / 2.0
+    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    core = inside > radius
+    labels, count = ndimage.label(core, structure=np.ones((3, 3)))
+    if count == 0:
+        return []
+    away, nearest = ndimage.distance_transform_edt(~core, return_indices=True)
+    grown = np.where(mask & (away <= radius + 0.5), labels[tuple(nearest)], 0)
+    found = []
+    for index, window in enumerate(ndimage.find_objects(grown, count), start=1):
+        pixels: BoolArray = grown[window] == index
+        found.append(Region(window, pixels, int(pixels.sum()), float(np.where(pixels, inside[window], 0.0).max())))
+    return sorted(found, key=lambda region: -region.area_px)
+
+
 def signed_distance(mask: BoolArray, spacing: tuple[float, float] = (1.0, 1.0)) -> FloatArray:
     """Distance to the outline, > 0 inside and < 0 outside, in units of `spacing` per pixel.
 

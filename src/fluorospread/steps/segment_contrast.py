@@ -13,13 +13,14 @@ import numpy as np
 from fluorospread.imaging.attenuation import IodineScale, ScatterRatio, iodine_scale
 from fluorospread.imaging.cine import find_inflow, mean_frame
 from fluorospread.imaging.normalisation import gradient, robust_sd, smooth
-from fluorospread.imaging.outlines import fill_small_holes, hysteresis, regions, rim
+from fluorospread.imaging.outlines import fill_small_holes, hysteresis, lobes, rim
 from fluorospread.imaging.registration import Match, MatchRefused, MatchSettings, match, warp_to_measured
 from fluorospread.imaging.subtraction import (
     Difference,
     difference,
     explained_by_reference,
     mirrored_loss,
+    share_at_edge,
     without_thin_metal,
 )
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
@@ -42,8 +43,11 @@ class ContrastSettings:
         A pool must rise above `seed_sd` noise sds under the wider blur.
     least_area_mm2, least_radius_mm
         Smallest pool reported: area, and radius of the largest disc inside.
-    largest_explained, largest_loss
-        Rejection of gas and motion: share of the outline already in the reference, loss nearby over gain.
+    neck_mm
+        Parts joined by less are told apart: gas beside a pool must not borrow its good name.
+    largest_explained, largest_loss, largest_at_edge
+        Rejection of gas, motion and field edges: correlation with what the reference had less, area within
+        `loss_reach_mm` that lost as much over the area that gained, share of the outline at the field's edge.
     scatter
         Scatter-to-primary ratio behind a lumbar spine with its 1 sd, as no image states it.
     assumed_field_mm
@@ -57,12 +61,15 @@ class ContrastSettings:
     seed_sd: float = 6.0
     least_area_mm2: float = 25.0
     least_radius_mm: float = 1.8
-    largest_explained: float = 0.7
-    largest_loss: float = 0.6
-    scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(1.0, 0.5))
+    neck_mm: float = 3.0
+    largest_explained: float = 0.65
+    largest_loss: float = 0.35
+    loss_reach_mm: float = 12.0
+    largest_at_edge: float = 0.25
+    scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.7, 0.4))
     assumed_field_mm: float = 250.0
     needle_width_mm: float = 2.2
-    needle_length_mm: float = 8.0
+    needle_length_mm: float = 10.0
     match: MatchSettings = field(default_factory=MatchSettings)
 
 
@@ -198,37 +205,38 @@ def _pools(
     change: Difference, level: float | None, mm_per_px: float, settings: ContrastSettings
 ) -> tuple[BoolImage, list[str]]:
     """Mask of the pools and what was turned down. `level` is the outline's signal; None: a share of each peak."""
-    noise = robust_sd(change.signal[change.valid & (np.abs(change.signal) < 4.0 * change.floor_sd)])
-    lowest = np.maximum(3.0 * noise, 2.0 * change.sd)
+    bulk = change.valid & (np.abs(change.signal) < 4.0 * change.floor_sd)
+    lowest = np.maximum(2.5 * robust_sd(change.signal[bulk]), change.sd)
     wide = smooth(change.signal, settings.seed_blur_mm / mm_per_px)
-    wide_sd = robust_sd(wide[change.valid & (np.abs(change.signal) < 4.0 * change.floor_sd)])
-    seeds = (wide > np.maximum(settings.seed_sd * wide_sd, 1.3 * (level or 0.0))) & change.valid
+    seeds = (wide > np.maximum(settings.seed_sd * robust_sd(wide[bulk]), 1.3 * (level or 0.0))) & change.valid
     low = (change.signal > np.maximum(lowest, level or 0.0)) & change.valid
     kept = np.zeros(change.valid.shape, dtype=np.bool_)
-    doubts: list[str] = []
-    for region in regions(hysteresis(seeds & low, low)):
+    turned_down: dict[str, float] = {}
+    filled = fill_small_holes(hysteresis(seeds & low, low), (2.0 / mm_per_px) ** 2)
+    for lobe in lobes(filled, settings.neck_mm / mm_per_px):
         pixels = np.zeros_like(kept)
-        region.paint(pixels)
+        lobe.paint(pixels)
         if level is None:
             peak = float(np.quantile(change.signal[pixels], 0.95))
             pixels &= change.signal > settings.outline_of_peak * peak
         area_mm2 = float(pixels.sum()) * mm_per_px**2
-        if area_mm2 < settings.least_area_mm2 or region.largest_radius_px * mm_per_px < settings.least_radius_mm:
+        if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
             continue
         doubt = _doubt(change, pixels, mm_per_px, settings)
         if doubt:
-            doubts.append(f"{area_mm2:.0f} mm2 not taken for contrast: {doubt}")
+            turned_down[doubt] = turned_down.get(doubt, 0.0) + area_mm2
         else:
             kept |= pixels
-    return fill_small_holes(kept, (2.0 / mm_per_px) ** 2), doubts
+    return kept, [f"{area_mm2:.0f} mm² not taken for contrast: {doubt}" for doubt, area_mm2 in turned_down.items()]
 
 
 def _doubt(change: Difference, pixels: BoolImage, mm_per_px: float, settings: ContrastSettings) -> str:
     """Why a region is no contrast, in words; empty when nothing speaks against it."""
+    if share_at_edge(pixels, change.valid, round(2.0 / mm_per_px)) > settings.largest_at_edge:
+        return "it runs along the edge of the common field of view"
     if explained_by_reference(change, pixels, settings.seed_blur_mm / mm_per_px) > settings.largest_explained:
         return "its outline is that of a darker area in the reference (gas that moved)"
-    inner = float(np.quantile(change.signal[pixels], 0.25))
-    if mirrored_loss(change, pixels, 12.0 / mm_per_px, inner) > settings.largest_loss:
+    if mirrored_loss(change, pixels, settings.loss_reach_mm / mm_per_px) > settings.largest_loss:
         return "as much attenuation was lost beside it (something moved)"
     return ""
 

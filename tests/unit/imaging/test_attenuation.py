@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fluorospread.imaging.attenuation import ScatterRatio, iodine_mass_attenuation_cm2_g, iodine_scale
 
 NO_SCATTER = ScatterRatio(0.0, 0.0)
@@ -27,7 +28,7 @@ def test_attenuation_falls_with_tube_voltage_and_with_copper():
 
 @pytest.mark.parametrize("tube_kv", [49.9, 131.0])
 def test_a_tube_voltage_outside_the_table_is_refused(tube_kv):
-    with pytest.raises(ValueError, match="tube_kv must lie in 50..130"):
+    with pytest.raises(ValueError, match=r"tube_kv must lie in 50\.\.130"):
         iodine_mass_attenuation_cm2_g(tube_kv)
 
 

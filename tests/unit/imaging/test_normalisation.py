@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fluorospread.imaging.normalisation import (
     apply_curve,
     fit_gain_offset,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fluorospread.imaging.outlines import fill_small_holes, hysteresis, outlines, regions, rim, signed_distance
 
 

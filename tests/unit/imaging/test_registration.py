@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fluorospread.imaging.registration import Match, MatchRefused, match, warp_to_measured
 from scipy import ndimage
+
+from fluorospread.imaging.registration import Match, MatchRefused, match, warp_to_measured
 
 MM_PER_PX = 0.6
 SHAPE = (320, 300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.findings import (
     Anchor,
