@@ -37,7 +37,6 @@ def test_a_cohort_of_failures_is_reported_and_ends_with_3(
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / "in" / name).mkdir(parents=True)
-        (tmp_path / "in" / name / "notes.txt").write_text("no image")
     assert run(["cohort", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 3
     printed = capsys.readouterr()
     assert "2 cases: 0 done, 0 already done, 2 failed" in printed.out

@@ -64,7 +64,7 @@ def cohort(
     from fluorospread.pipeline.report_cohort import report_cohort
     from fluorospread.pipeline.run_cohort_case import CohortOptions, Status
 
-    found = find_cohort(source)
+    found = find_cohort(source, out)
     name = protocol or found.protocol
     loaded = None if name is None else load_protocol(name)
     options = CohortOptions(out, loaded, workers, scheduler, reports)

@@ -1,8 +1,9 @@
 """A folder of cases or a cohort.toml in, the cohort and what to verify for each case out.
 
-Folder convention: `DIR/<case>/`, one folder a case, named as the case; hidden folders are passed over.
-A cohort.toml in the folder, or given itself, adds patients, groups, exclusions and pain scores. A case
-that cannot be gathered is a `Failure` in its place, so that it is reported and stops nothing.
+Folder convention: `DIR/<case>/`, one folder a case, named as the case. Hidden folders, folders of documents
+alone (notes, tables, truth) and the folder of results are passed over; an empty folder is a broken case. A
+cohort.toml in the folder, or given itself, adds patients, groups, exclusions and pain scores. A case that
+cannot be gathered is a `Failure` in its place, so that it is reported and stops nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fluorospread.errors import CaseError, MissingFileError
+from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.case import Role
 from fluorospread.model.cohort import Cohort, CohortCase
-from fluorospread.pipeline.gather_case import CaseOverrides, CaseRequest, ImageRequest, gather_case, safe_case_id
+from fluorospread.pipeline.gather_case import (
+    CASE_FILE,
+    CaseOverrides,
+    CaseRequest,
+    ImageRequest,
+    gather_case,
+    safe_case_id,
+)
 from fluorospread.pipeline.verify_many import Failure, failure_of, gather_all
 
 COHORT_FILE = "cohort.toml"
+_DOCUMENTS = {".toml", ".json", ".md", ".txt", ".csv", ".html", ".pdf"}
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,13 @@ class FoundCohort:
     protocol: str | None = None
 
 
-def find_cohort(source: Path) -> FoundCohort:
-    """The cohort that a folder or a cohort.toml describes.
+def find_cohort(source: Path, out: Path | None = None) -> FoundCohort:
+    """The cohort that a folder or a cohort.toml describes; `out` is where its results go.
 
     Raises
     ------
+    UsageError
+        The results would be written among the images.
     MissingFileError
         There is no such file or folder.
     CaseError
@@ -49,15 +60,18 @@ def find_cohort(source: Path) -> FoundCohort:
     """
     if source.is_dir():
         manifest = source / COHORT_FILE
-        return _from_manifest(manifest) if manifest.is_file() else _from_folder(source)
+        if out is not None and out.resolve() == source.resolve():
+            raise UsageError(f"--out {out} is the folder of the images; choose another, so that they stay apart")
+        return _from_manifest(manifest) if manifest.is_file() else _from_folder(source, out)
     if not source.is_file():
         raise MissingFileError(f"{source}: no such file or folder; expected a folder of cases or a {COHORT_FILE}")
     return _from_manifest(source)
 
 
-def _from_folder(folder: Path) -> FoundCohort:
+def _from_folder(folder: Path, out: Path | None) -> FoundCohort:
     try:
         paths = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        paths = [path for path in paths if path.resolve() != (out and out.resolve()) and not _only_documents(path)]
     except OSError as error:
         raise MissingFileError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     if not paths:
@@ -65,6 +79,11 @@ def _from_folder(folder: Path) -> FoundCohort:
     requests = _with_names_of_their_own(gather_all(paths, None, CaseOverrides()))
     cases = tuple(CohortCase(request.case_id, request.case_id) for request in requests)
     return FoundCohort(Cohort(folder.absolute().name, cases), tuple(requests))
+
+
+def _only_documents(folder: Path) -> bool:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return bool(found) and all(path.suffix.lower() in _DOCUMENTS and path.name != CASE_FILE for path in found)
 
 
 def _with_names_of_their_own(requests: Sequence[CaseRequest | Failure]) -> list[CaseRequest | Failure]:

@@ -23,6 +23,8 @@ from fluorospread.statistics.estimate import Estimate
 # Source: the study's protocol 2, "VAS improvement >= 4" on the 0-10 scale.
 STUDY_MCID_OF_TEN = 4.0
 _SMALL = 10
+# Patients up to whom Wilcoxon's p is exact: by enumeration with ties, by scipy's tables without.
+_MOST_TIED, _MOST_EXACT = 13, 50
 
 
 @dataclass(frozen=True)
@@ -132,23 +134,26 @@ def paired_comparison(before: Sequence[float], after: Sequence[float], confidenc
 
 
 def _wilcoxon(change: npt.NDArray[np.float64]) -> HypothesisTest:
-    from scipy.stats import wilcoxon
+    from scipy.stats import PermutationMethod, wilcoxon
 
     name, assumes = "Wilcoxon signed rank", "differences are symmetric about their median"
     moved = change[change != 0.0]
     if moved.size == 0:
         return HypothesisTest(name, None, None, None, assumes, "no patient changed")
-    tied = np.unique(np.abs(moved)).size < moved.size or moved.size < change.size
-    if moved.size > 25 and tied:
-        result = wilcoxon(change, zero_method="wilcox", method="asymptotic", correction=True)
-        note = "normal approximation, because of ties"
+    n = moved.size
+    tied = np.unique(np.abs(moved)).size < n
+    if n > (_MOST_TIED if tied else _MOST_EXACT):
+        result = wilcoxon(moved, method="asymptotic", correction=True)
+        note = "normal approximation"
+    elif tied:
+        # With ties every assignment of signs is tried, which stays exact where tables do not.
+        result = wilcoxon(moved, method=PermutationMethod(n_resamples=2**_MOST_TIED))
+        note = "exact"
     else:
-        # With ties every assignment of signs is enumerated, which stays exact; R warns and approximates.
-        from scipy.stats import PermutationMethod
-
-        method = PermutationMethod(n_resamples=2**14, rng=np.random.default_rng(0)) if tied else "auto"
-        result = wilcoxon(moved, method=method)
-        note = f"exact; smallest possible p is {2.0 ** (1 - moved.size):.2g}" if moved.size <= 13 else ""
+        result = wilcoxon(moved, method="exact")
+        note = "exact"
+    if 2.0 ** (1 - n) > 0.05:
+        note += f"; no smaller p than {2.0 ** (1 - n):.2g} is possible with {n} patients"
     return HypothesisTest(name, float(result.statistic), None, float(result.pvalue), assumes, note)
 
 

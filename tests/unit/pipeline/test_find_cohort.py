@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fluorospread.errors import CaseError, MissingFileError
+from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.case import Role
 from fluorospread.pipeline.find_cohort import FoundCohort, find_cohort
 from fluorospread.pipeline.gather_case import CaseRequest
@@ -40,6 +40,20 @@ def test_a_folder_without_images_is_a_failure_in_its_place(tmp_path: Path) -> No
     assert isinstance(found.requests[0], CaseRequest)
     assert isinstance(found.requests[1], Failure)
     assert found.requests[1].kind == "CaseError"
+
+
+def test_documents_and_results_beside_the_cases_are_no_cases(tmp_path: Path) -> None:
+    _case(tmp_path / "a", "needle.dcm")
+    _case(tmp_path / "truth", "a.json", "notes.md")
+    _case(tmp_path / "results" / "a", "annotated.png")
+    found = find_cohort(tmp_path, tmp_path / "results")
+    assert [case.case_id for case in found.cohort.cases] == ["a"]
+
+
+def test_results_among_the_images_are_refused(tmp_path: Path) -> None:
+    _case(tmp_path / "a", "needle.dcm")
+    with pytest.raises(UsageError, match="choose another"):
+        find_cohort(tmp_path, tmp_path)
 
 
 def test_folders_whose_names_become_equal_stay_apart(tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_wilcoxon_stays_exact_with_ties() -> None:
     assert test.p == pytest.approx(0.0625)
 
 
+def test_wilcoxon_says_when_it_approximates() -> None:
+    rng = np.random.default_rng(0)
+    many, few = rng.normal(1.0, 1.0, 60), np.round(rng.normal(1.0, 1.0, 20))
+    for change in (many, few):
+        test = _test(paired_comparison([0.0] * change.size, list(change)), "Wilcoxon signed rank")
+        assert test.note == "normal approximation"
+        assert test.p is not None
+
+
 def test_no_change_at_all_gives_no_p_value() -> None:
     result = paired_comparison([5.0, 6.0, 7.0], [5.0, 6.0, 7.0])
     assert [test.p for test in result.tests] == [None, None]
