@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml plugins/napari-fluorospread/pyproject
 	@touch $@
 
 demo: $(STAMP)
-	@$(BIN)/python -m fluorospread demo --out $(OUT)
+	@$(BIN)/python -m fluorospread evaluate sample_dicom --out $(OUT)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -37,7 +37,7 @@ test: $(STAMP)
 	@OMP_NUM_THREADS=1 xvfb-run -a -s "-screen 0 1600x1200x24" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 samples: $(STAMP)
-	@$(BIN)/python -m fluorospread simulate --samples sample_dicom --check
+	@$(BIN)/python -m fluorospread simulate --samples --check --out sample_dicom
 
 lock:
 	@python3 -m venv $(VENV) && $(BIN)/pip install --quiet uv

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluorospread.cli.progress import progress_bar
 from fluorospread.errors import UsageError
 
 if TYPE_CHECKING:
     from fluorospread.evaluation.real_films import FilmScore
-    from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure, Report
+    from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
 
 DIFFERS_FROM_TRUTH = 4
 
@@ -78,15 +77,19 @@ def evaluate(
     if real is not None and annotations is not None:
         _films(real, annotations, out, as_json)
         return
-    from fluorospread.evaluation.run_evaluation import evaluate_folder, evaluate_simulated
+    from fluorospread.evaluation.run_evaluation import count_cases, evaluate_folder, evaluate_simulated
     from fluorospread.simulation.cases import Split
 
-    with _progress("evaluating") as report:
+    total = count_cases(folder) if folder is not None else count or 0
+    with progress_bar("evaluating", total) as (bar, task):
+
+        def report(name: str) -> None:
+            bar.update(task, advance=1, description=name)
+
         if folder is not None:
             evaluation = evaluate_folder(folder, out, report)
         else:
-            numbers = range(first, first + (count or 0))
-            evaluation = evaluate_simulated(Split(draw.value), numbers, workers, out, report)
+            evaluation = evaluate_simulated(Split(draw.value), range(first, first + total), workers, out, report)
     _print(evaluation, out, as_json)
     if evaluation.summary.silent_error_list:
         raise typer.Exit(DIFFERS_FROM_TRUTH)
@@ -94,10 +97,14 @@ def evaluate(
 
 def _films(real: Path, annotations: Path, out: Path | None, as_json: bool) -> None:
     from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
-    from fluorospread.evaluation.run_evaluation import evaluate_films
+    from fluorospread.evaluation.run_evaluation import count_films, evaluate_films
     from fluorospread.evaluation.tables import film_document, print_films
 
-    with _progress("labelling films") as report:
+    with progress_bar("labelling films", count_films(real, annotations)) as (bar, task):
+
+        def report(name: str) -> None:
+            bar.update(task, advance=1, description=name)
+
         scores: tuple[FilmScore | FilmFailure, ...] = evaluate_films(real, annotations, out, report)
     if as_json:
         typer.echo(json.dumps(film_document(scores), ensure_ascii=False))
@@ -116,20 +123,3 @@ def _print(evaluation: Evaluation, out: Path | None, as_json: bool) -> None:
     print_evaluation(evaluation)
     if out is not None:
         typer.echo(f"Pictures and case.json of each case are in {out}")
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Report]:
-    """A progress bar with the time left, on the error stream of a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(text, total=None)
-
-        def report(name: str, done: int, of: int) -> None:
-            bar.update(task, description=f"{text}: {name}", completed=done, total=of)
-
-        yield report

@@ -56,6 +56,16 @@ class FilmFailure:
     reason: str
 
 
+def count_cases(folder: Path) -> int:
+    """How many cases below `folder` have a truth."""
+    return sum(1 for _ in _cases_with_truth(folder))
+
+
+def count_films(images: Path, annotations: Path) -> int:
+    """How many annotations have their film."""
+    return len(_films_with_annotation(images, annotations))
+
+
 def evaluate_folder(folder: Path, out: Path | None = None, report: Report = _silent) -> Evaluation:
     """Verify every case below `folder` that has a truth and compare the two.
 
@@ -115,11 +125,7 @@ def evaluate_films(
     MissingFileError
         When no annotation has its image.
     """
-    pairs: list[tuple[Path, FilmTruth]] = []
-    for path in sorted(annotations.glob("*.json")):
-        film = next((f for s in _PICTURES if (f := images / f"{path.stem}{s}").is_file()), None)
-        if film is not None:
-            pairs.append((film, read_film_truth(path)))
+    pairs = _films_with_annotation(images, annotations)
     if not pairs:
         raise MissingFileError(f"no annotation in {annotations} has an image of the same name in {images}")
     scores: list[FilmScore | FilmFailure] = []
@@ -127,6 +133,14 @@ def evaluate_films(
         scores.append(_evaluate_film(film, truth, None if out is None else out / truth.name))
         report(truth.name, number, len(pairs))
     return tuple(scores)
+
+
+def _films_with_annotation(images: Path, annotations: Path) -> list[tuple[Path, Path]]:
+    return [
+        (film, path)
+        for path in sorted(annotations.glob("*.json"))
+        if (film := next((f for s in _PICTURES if (f := images / f"{path.stem}{s}").is_file()), None)) is not None
+    ]
 
 
 def _cases_with_truth(folder: Path) -> Iterator[tuple[Path, TrueCase]]:
