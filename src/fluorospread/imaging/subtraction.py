@@ -163,7 +163,9 @@ def mirrored_loss(change: Difference, region: BoolArray, reach_px: float) -> flo
     )
     inside, signal = region[window], change.signal[window]
     near = (ndimage.distance_transform_edt(~inside) <= reach_px) & change.valid[window]
-    lost = near & (signal < -0.6 * float(np.median(signal[inside])))
+    gained = float(np.median(signal[inside]))
+    # Much deeper than the gain is gas of its own accord beside a faint pool, not the pool's other half.
+    lost = near & (signal < -0.6 * gained) & (signal > -3.0 * gained)
     return float(lost.sum()) / float(inside.sum())
 
 

@@ -64,7 +64,7 @@ class ContrastSettings:
     neck_mm: float = 3.0
     largest_explained: float = 0.65
     largest_loss: float = 0.35
-    loss_reach_mm: float = 12.0
+    loss_reach_mm: float = 16.0
     largest_at_edge: float = 0.25
     scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.7, 0.4))
     assumed_field_mm: float = 250.0
