@@ -28,14 +28,14 @@ from fluorospread.pipeline.write_case import write_case
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
 from fluorospread.simulation.cases import Split, sample_split
 
-Report = Callable[[str, int, int], None]
-"""Told what has just been done, how many are done, and of how many."""
+Report = Callable[[str], None]
+"""Told the name of each case when it is done."""
 
 TRUTH_FOLDER = "truth"
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 
-def _silent(_text: str, _done: int, _of: int) -> None:
+def _silent(_name: str) -> None:
     return
 
 
@@ -83,9 +83,9 @@ def evaluate_folder(folder: Path, out: Path | None = None, report: Report = _sil
             f"{folder} holds no case with a truth: expected folders with {TRUTH_FILE}, or {TRUTH_FOLDER}/<case id>.json"
         )
     done: list[tuple[CaseScore, CaseResult | None]] = []
-    for number, (case, truth) in enumerate(pairs, start=1):
+    for case, truth in pairs:
         done.append(_evaluate_case(case, truth, None if out is None else out / truth.case_id))
-        report(truth.case_id, number, len(pairs))
+        report(truth.case_id)
     return _collect(done)
 
 
@@ -111,7 +111,7 @@ def evaluate_simulated(
         for job in as_completed(jobs):
             number = jobs[job]
             done[number] = job.result()
-            report(done[number][0].case_id, len(done), len(numbers))
+            report(done[number][0].case_id)
     return _collect([done[number] for number in numbers])
 
 
@@ -129,9 +129,10 @@ def evaluate_films(
     if not pairs:
         raise MissingFileError(f"no annotation in {annotations} has an image of the same name in {images}")
     scores: list[FilmScore | FilmFailure] = []
-    for number, (film, truth) in enumerate(pairs, start=1):
+    for film, annotation in pairs:
+        truth = read_film_truth(annotation)
         scores.append(_evaluate_film(film, truth, None if out is None else out / truth.name))
-        report(truth.name, number, len(pairs))
+        report(truth.name)
     return tuple(scores)
 
 
