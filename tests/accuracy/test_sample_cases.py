@@ -1,0 +1,49 @@
+"""The sample cases come out as their truth says, the failing ones included."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fluorospread.evaluation.run_evaluation import Evaluation, evaluate_folder
+from fluorospread.model.verdict import Outcome
+
+SAMPLES = Path(__file__).parents[2] / "sample_dicom"
+MANIFEST = tomllib.loads((SAMPLES / "manifest.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return evaluate_folder(SAMPLES, tmp_path_factory.mktemp("samples"))
+
+
+def test_every_image_is_the_one_the_manifest_names() -> None:
+    for case in MANIFEST["case"]:
+        for image in case["images"]:
+            assert hashlib.sha256((SAMPLES / image["path"]).read_bytes()).hexdigest() == image["sha256"]
+
+
+def test_the_samples_stay_small() -> None:
+    assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 30 * 2**20
+
+
+@pytest.mark.parametrize("case", MANIFEST["case"], ids=[case["id"] for case in MANIFEST["case"]])
+def test_a_sample_gets_the_outcome_its_manifest_expects(case: dict[str, str], evaluation: Evaluation) -> None:
+    result = next(r for r in evaluation.results if r.case_id == case["id"])
+    assert result.verdict.outcome is Outcome(case["expected"])
+
+
+def test_nothing_is_said_wrongly_without_reserve(evaluation: Evaluation) -> None:
+    assert evaluation.summary.failures == ()
+    assert evaluation.summary.silent_error_list == ()
+
+
+def test_protocol_1_is_verified_at_l5_in_five_of_five_with_four_of_four_junctions_covered(
+    evaluation: Evaluation,
+) -> None:
+    protocol_1 = [r for r in evaluation.results if r.case_id.startswith("P1-")]
+    assert [r.verdict.puncture for r in protocol_1] == [Outcome.VERIFIED] * 5
+    assert [r.verdict.coverage for r in protocol_1] == [Outcome.VERIFIED] + [Outcome.NOT_APPLICABLE] * 4
