@@ -52,8 +52,8 @@ class Chain:
     """A numbered chain, caudal to cranial.
 
     channels (n,) consecutive, points (n, 2) px, log_p (n,) mean log probability of each name, pitch_px,
-    shifts {s: probability} of names moved up by s channels, score of the whole, misfit: root mean square of
-    the steps' logarithms over their spread.
+    shifts {s: probability} of names moved up by s channels, margin: lead over the best rival in nats, steps
+    (n - 1,): logarithm of each step's length over its expectation, in sd.
     """
 
     channels: tuple[int, ...]
@@ -62,7 +62,12 @@ class Chain:
     pitch_px: float
     shifts: dict[int, float]
     margin: float
-    misfit: float
+    steps: Array
+
+    @property
+    def misfit(self) -> float:
+        """Root mean square of `steps`."""
+        return float(np.sqrt(np.mean(self.steps**2)))
 
     def point_of(self, channel: int) -> Array | None:
         return self.points[self.channels.index(channel)] if channel in self.channels else None
@@ -106,6 +111,11 @@ def candidate_points(views: list[Maps], merge_px: float, least: float = 0.004, m
     return np.array([point for _, point in kept]).reshape(-1, 2)
 
 
+def _inside(cells: Array) -> npt.NDArray[np.bool_]:
+    """Which of the map points (m, 2) a region really sees, (m,)."""
+    return np.asarray(((cells > 0.5) & (cells < MAP_CELLS - 1.5)).all(axis=1))
+
+
 def gather(views: list[Maps], points: Array, radius_px: float) -> tuple[Array, Array]:
     """Per region: log probability of every channel at every candidate, and of its absence.
 
@@ -115,7 +125,7 @@ def gather(views: list[Maps], points: Array, radius_px: float) -> tuple[Array, A
     at, missing = [], []
     for view in views:
         cells = view.region.to_cells(points)
-        inside = ((cells > 0.5) & (cells < MAP_CELLS - 1.5)).all(axis=1)
+        inside = _inside(cells)
         radius = max(1, round(radius_px / view.region.cell_px))
         mass = _box_mass(view.maps, cells, radius)
         absent = np.log(view.absent.astype(np.float64) + _FLOOR)
@@ -161,11 +171,11 @@ def _best_path(evidence: Evidence, pitch_px: float, allowed: npt.NDArray[np.bool
             better = value > 0
             best[k] = np.where(better, value, 0.0) + gain[k]
             back[k] = np.where(better, source, -1)
-    k, c = np.unravel_index(int(best.argmax()), best.shape)
-    top = float(best[k, c])
+    channel, last = divmod(int(best.argmax()), m)
+    top = float(best[channel, last])
     if top <= 0:
         return total_missing, [], 0
-    path, channel = [int(c)], int(k)
+    path = [last]
     while back[channel, path[-1]] >= 0:
         path.append(int(back[channel, path[-1]]))
         channel -= 1
@@ -193,8 +203,8 @@ def best_chain(evidence: Evidence, pitches_px: list[float], sharpness: float = 1
     if len(evidence.points) < 2:
         return None
     everything = np.ones((CHAIN_CHANNELS, len(evidence.points)), dtype=bool)
-    tried = [(*_best_path(evidence, pitch, everything), pitch) for pitch in pitches_px]
-    _, path, first, pitch = max(tried, key=lambda item: item[0])
+    tried = [_best_path(evidence, pitch, everything) for pitch in pitches_px]
+    _, path, first = max(tried, key=lambda item: item[0])
     if len(path) < 2:
         return None
     points = evidence.points[path]
@@ -209,7 +219,7 @@ def best_chain(evidence: Evidence, pitches_px: list[float], sharpness: float = 1
     return Chain(
         channels, points, np.array([evidence.at[k, c] for k, c in zip(channels, path, strict=True)]), own_pitch,
         {s: w / whole for s, w in weights.items()}, scores[0] - max(v for s, v in scores.items() if s != 0),
-        float(np.sqrt(np.mean(ratios**2))),
+        ratios,
     )  # fmt: skip
 
 
@@ -223,7 +233,7 @@ def votes(views: list[Maps], chain: Chain, channel_range: tuple[int, int] = (0, 
     found = []
     for v, view in enumerate(views):
         cells = view.region.to_cells(chain.points)
-        inside = ((cells > 0.5) & (cells < MAP_CELLS - 1.5)).all(axis=1)
+        inside = _inside(cells)
         anchored = any(inside[i] and k in channel_range for i, k in enumerate(chain.channels))
         anchored = anchored or view.absent[LAST_RIB] < 0.5
         if inside.sum() < 3 or not anchored:

@@ -120,7 +120,7 @@ class Pyramid:
         return np.stack([np.where(known, grey / np.maximum(weight, 1e-3), 0), weight > 0.5]).astype(np.float32)
 
 
-def _lerp(stack: npt.NDArray[np.float32], at: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float32]:
+def _lerp(stack: npt.NDArray[np.float32], at: npt.NDArray[np.floating[Any]], axis: int) -> npt.NDArray[np.float32]:
     """Linear interpolation along one axis at fractional indices, 0 beyond the ends."""
     size = stack.shape[axis]
     low = np.floor(at).astype(int)

@@ -12,22 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fluorospread.landmarks.decode_chain import (
-    LAST_RIB,
-    Chain,
-    Evidence,
-    best_chain,
-    candidate_points,
-    evidence_of,
-    votes,
-)
-from fluorospread.landmarks.network import Maps, Pyramid, Region, look, peak
+from fluorospread.landmarks.decode_chain import Chain
+from fluorospread.landmarks.read_spine import RIB_CHANNEL, Reading, read_spine
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level
 from fluorospread.model.findings import Anchor, LevelAlternative, LevelLabels, LevelStatus, Vertebra
 from fluorospread.model.geometry import PointPx, RowsTowards
-from fluorospread.model.radiograph import BoolImage, FloatImage, Radiograph
+from fluorospread.model.radiograph import Radiograph
 
 FIVE_LUMBAR = "five lumbar vertebrae, counted from the sacrum"
 COUNTED_FROM_RIB = "last rib is the twelfth; counted downwards from it"
@@ -42,7 +33,6 @@ CENTRE_SPREAD_PITCHES = 0.05
 
 _CHANNEL_LEVELS = (Level.S1, Level.L5, Level.L4, Level.L3, Level.L2, Level.L1, Level.T12, Level.T11)
 _LUMBAR = range(1, 6)
-_RIB_CHANNEL = 6
 
 
 @dataclass(frozen=True)
@@ -63,167 +53,101 @@ class LabelSettings:
         Probability that an anchor is in view (0..1).
     most_misfit
         Root mean square departure of the spacing from the expected, in sd.
+    most_crowding
+        How much closer than expected S1, C1 and C2 may lie, as the sum of their two steps' departures in sd.
+    most_curve_deg
+        Greatest difference of direction between two steps of the chain; beyond it the numbering of a
+        scoliotic spine is left to a person.
     least_frontal
         Probability of a frontal view of the lumbar spine (0..1).
+    least_centre
+        Probability of a vertebra's centre in its close-up, the worst of the lowest five (0..1).
+    most_moved
+        Largest distance of a close-up's centre from the chain's, in pitches.
+    pedicles_pitches
+        Least and greatest mean distance of a vertebra's pedicles, in pitches.
+    anchor_room
+        An anchor that lies this many pitches inside the field and is not recognised casts doubt.
     sharpness
         Nats of truth a nat of averaged evidence is worth.
     """
 
-    least_probability: float = 0.97
-    least_margin: float = 0.8
+    least_probability: float = 0.99
+    least_margin: float = 1.2
     least_votes: float = 0.85
-    least_name: float = 0.55
-    least_anchor: float = 0.6
-    most_misfit: float = 1.7
-    least_frontal: float = 0.5
+    least_name: float = 0.6
+    least_anchor: float = 0.75
+    most_misfit: float = 1.5
+    most_crowding: float = 2.2
+    most_curve_deg: float = 32.0
+    least_frontal: float = 0.6
+    least_centre: float = 0.3
+    most_moved: float = 0.3
+    pedicles_pitches: tuple[float, float] = (0.72, 1.5)
+    anchor_room: float = 0.6
     sharpness: float = 1.0
 
 
-@dataclass(frozen=True)
-class Anchors:
-    """How surely each anchor is seen, and where along the chain the last rib sits (channel, probability)."""
-
-    sacrum: float
-    rib: float
-    rib_channel: int | None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Everything measured about one image before a decision: for thresholds, calibration and tests."""
-
-    chain: Chain | None
-    anchors: Anchors
-    votes: tuple[int, ...]
-    frontal: float
-    tight: tuple[Maps, ...] = ()
-
-
-def _whole(field: BoolImage) -> Region:
-    """The square around the field of view, or around the image where the field is empty."""
-    lit = field if field.any() else np.ones_like(field)
-    rows, cols = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1], cols[0], cols[-1]
-    return Region(((top + bottom) / 2, (left + right) / 2), float(max(bottom - top, right - left) + 1))
+def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> list[str]:
+    """Doubts about what numbers the spine: an anchor missing where it should be seen, or two that disagree."""
+    anchors = reading.anchors
+    sacrum, rib = anchors.sacrum >= settings.least_anchor, anchors.rib >= settings.least_anchor
+    if not sacrum and not rib:
+        return ["neither sacrum nor twelfth rib is surely seen"]
+    doubts = []
+    if anchors.rib_channel is not None and anchors.rib_channel != RIB_CHANNEL:
+        doubts.append(
+            f"ribs and sacrum enclose {anchors.rib_channel - 1} lumbar vertebrae, not five"
+            if sacrum
+            else "the last rib does not sit where the names put it"
+        )
+    # Steps from the chain's lower end to S1: the sacrum is in the field if there is that much room.
+    if not sacrum and reading.room_below > chain.channels[0] + settings.anchor_room:
+        doubts.append("the sacrum should be in view but is not recognised")
+    if not rib and reading.room_above > RIB_CHANNEL - chain.channels[-1] + settings.anchor_room:
+        doubts.append("the twelfth rib should be in view but is not recognised")
+    return doubts
 
 
-def _both_ways(regions: list[Region]) -> list[Region]:
-    return [Region(r.centre, r.side_px, m) for r in regions for m in (False, True)]
-
-
-def _rough_pitch(views: list[Maps], fallback_px: float) -> float:
-    """Pitch from the distances of neighbouring channels' peaks, weighted by how sure both are."""
-    lengths, weights = [], []
-    for view in views:
-        peaks = [peak(view, k) for k in range(8)]
-        for lower, upper in zip(peaks[:-1], peaks[1:], strict=True):
-            lengths.append(float(np.hypot(*(upper[0] - lower[0]))))
-            weights.append(lower[1] * upper[1])
-    order = np.argsort(lengths)
-    total = np.cumsum(np.array(weights)[order])
-    if total[-1] < 0.05:
-        return fallback_px
-    return float(np.array(lengths)[order][int(np.searchsorted(total, total[-1] / 2))])
-
-
-def _decode(views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
-    points = candidate_points(views, 0.3 * pitch_px)
-    if len(points) < 2:
-        return None, Evidence(points, np.zeros((8, 0)), np.zeros(8), np.zeros(0), 0.0)
-    evidence = evidence_of(views, points, 0.33 * pitch_px)
-    return best_chain(evidence, [pitch_px * f for f in (0.8, 0.9, 1.0, 1.12, 1.25)], sharpness), evidence
-
-
-def _along(chain: Chain, channel: float) -> npt.NDArray[np.float64]:
-    """Point on the chain at a (fractional) channel, extended straight beyond its ends."""
-    channels, points = np.array(chain.channels, dtype=float), chain.points
-    inner = np.array([np.interp(channel, channels, points[:, axis]) for axis in (0, 1)])
-    if channel > channels[-1]:
-        inner = points[-1] + (points[-1] - points[-2]) * (channel - channels[-1])
-    elif channel < channels[0]:
-        inner = points[0] - (points[1] - points[0]) * (channels[0] - channel)
-    return np.asarray(inner)
-
-
-def _crops(chain: Chain, whole: Region) -> list[Region]:
-    """Regions of about 7.5 and 6 pitches along the chain, kept within reach of the image."""
-    low, high = chain.channels[0], chain.channels[-1]
-    regions = []
-    for channel, pitches in ((low + 1.5, 7.5), (low + 2.5, 6.2), ((low + high) / 2, 8.5), (high - 1.5, 7.0)):
-        at = _along(chain, float(np.clip(channel, low - 0.5, high + 0.5)))
-        side = min(pitches * chain.pitch_px, 1.15 * whole.side_px)
-        regions.append(Region((float(at[0]), float(at[1])), float(side)))
-    return regions
-
-
-def _anchors(chain: Chain, views: list[Maps], evidence: Evidence) -> Anchors:
-    """The sacrum needs S1 on the chain, the rib a vertebra of the chain."""
-    sacrum = 0.0
-    s1 = chain.point_of(0)
-    if s1 is not None:
-        seeing = [v for v in views if (abs(v.region.to_cells(s1) - 23.5) < 22).all()]
-        sacrum = float(np.mean([1 - v.absent[0] for v in seeing])) if seeing else 0.0
-    nearest = [int(np.hypot(*(evidence.points - p).T).argmin()) for p in chain.points]
-    at_chain = np.exp(evidence.rib[nearest])
-    present = float(np.mean([1 - v.absent[LAST_RIB] for v in views if v.absent[LAST_RIB] < 0.5] or [0.0]))
-    seen = np.mean([v.absent[LAST_RIB] < 0.5 for v in views])
-    if seen < 0.25 or at_chain.max() < 0.15:
-        return Anchors(sacrum, 0.0, None)
-    return Anchors(sacrum, present, chain.channels[int(at_chain.argmax())])
-
-
-def read_levels(image: FloatImage, field: BoolImage, settings: LabelSettings) -> Reading:
-    """Run the network over the whole image and crops along the spine, and decode the chain."""
-    pyramid = Pyramid(image, field)
-    whole = _whole(field)
-    wider = Region(whole.centre, 1.2 * whole.side_px)
-    first = look("levels", pyramid, _both_ways([whole, wider]))
-    frontal = float(np.mean([v.frontal for v in first]))
-    pitch = _rough_pitch(first, whole.side_px / 9)
-    chain, evidence = _decode(first, pitch, settings.sharpness)
-    if chain is None:
-        return Reading(None, Anchors(0.0, 0.0, None), (), frontal)
-    views = first
-    for _ in range(2):
-        closer = look("levels", pyramid, _both_ways(_crops(chain, whole)))
-        views = first[:2] + closer
-        again, evidence = _decode(views, chain.pitch_px, settings.sharpness)
-        if again is None:
-            return Reading(None, Anchors(0.0, 0.0, None), (), frontal)
-        settled = len(again.channels) == len(chain.channels) and again.channels == chain.channels
-        chain = again
-        if settled:
-            break
-    frontal = float(np.mean([v.frontal for v in views]))
-    return Reading(chain, _anchors(chain, views, evidence), tuple(votes(views, chain)), frontal, tuple(views))
+def _shape_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> list[str]:
+    """Doubts about the vertebrae's places: spacing, close-ups, proportions."""
+    doubts = []
+    low = [step for k, step in zip(chain.channels[:-1], chain.steps, strict=True) if k in (0, 1)]
+    if chain.misfit > settings.most_misfit or sum(low) < -settings.most_crowding:
+        doubts.append("the vertebrae are unevenly spaced")
+    gaps = np.diff(chain.points, axis=0)
+    lean = np.degrees(np.arctan2(gaps[:, 1], -gaps[:, 0]))
+    if float(np.ptp(lean)) > settings.most_curve_deg:
+        doubts.append(f"the spine is curved by {float(np.ptp(lean)):.0f} degrees (marked curve)")
+    close_ups = reading.close_ups
+    if close_ups is None or not len(close_ups.sure):
+        return doubts
+    moved = close_ups.moved_pitches[np.isfinite(close_ups.moved_pitches)]
+    if close_ups.sure.min() < settings.least_centre or (len(moved) and moved.max() > settings.most_moved):
+        doubts.append("close-ups do not confirm every vertebra's place")
+    apart = close_ups.pedicles_pitches[np.isfinite(close_ups.pedicles_pitches)]
+    least, most = settings.pedicles_pitches
+    if len(apart) and not least <= float(np.median(apart)) <= most:
+        doubts.append("the vertebrae's distances do not fit their widths")
+    return doubts
 
 
 def _doubts(reading: Reading, settings: LabelSettings) -> list[str]:
     """Every reason not to be confident, in words; empty when there is none."""
-    chain, anchors = reading.chain, reading.anchors
+    chain = reading.chain
     if chain is None:
         return ["no chain of vertebrae was found"]
     lumbar = [i for i, k in enumerate(chain.channels) if k in _LUMBAR]
-    doubts = []
+    doubts = _anchor_doubts(reading, chain, settings)
     if len(lumbar) < 2:
-        doubts.append(f"only {len(lumbar)} lumbar vertebra{'e' if len(lumbar) != 1 else ''} in view")
-    if anchors.sacrum < settings.least_anchor and anchors.rib < settings.least_anchor:
-        doubts.append("neither sacrum nor twelfth rib is surely seen")
-    if anchors.rib_channel is not None and anchors.sacrum >= settings.least_anchor and anchors.rib_channel != 6:
-        doubts.append(f"ribs and sacrum enclose {anchors.rib_channel - 1} lumbar vertebrae, not five")
-    elif anchors.rib_channel is not None and anchors.rib_channel != _RIB_CHANNEL:
-        doubts.append("the last rib does not sit where the names put it")
+        doubts.append("fewer than two lumbar vertebrae in view")
     if chain.shifts[0] < settings.least_probability or chain.margin < settings.least_margin * max(len(lumbar), 1):
         doubts.append("a numbering moved by one fits nearly as well")
-    if reading.votes and np.mean([v == 0 for v in reading.votes]) < settings.least_votes:
-        doubts.append("regions of the image disagree on the numbering")
-    if not reading.votes:
-        doubts.append("no region of the image shows enough to check the numbering")
+    if not reading.votes or np.mean([v == 0 for v in reading.votes]) < settings.least_votes:
+        doubts.append("regions of the image do not agree on the numbering")
     if lumbar and float(np.exp(chain.log_p[lumbar].mean())) < settings.least_name:
         doubts.append("the vertebrae are hard to tell apart")
-    if chain.misfit > settings.most_misfit:
-        doubts.append("the vertebrae are unevenly spaced")
-    return doubts
+    return doubts + _shape_doubts(reading, chain, settings)
 
 
 def _name(channel: int, shift: int) -> Level | None:
@@ -359,6 +283,6 @@ def label_levels(
     if upside_down:
         image, field = image[::-1], field[::-1]
         given = {level: (rows - 1 - p[0], p[1]) for level, p in given.items()} if given else None
-    reading = read_levels(image, field, settings)
+    reading = read_spine(image, field, settings.sharpness)
     labels = _given(reading.chain, given) if given else decide(reading, settings)
     return _flipped(labels, rows) if upside_down else labels

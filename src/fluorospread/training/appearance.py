@@ -102,14 +102,11 @@ def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tenso
     Each view is first cut to its window's bounds, and halved where a window pixel spans many view pixels.
     """
     pieces, inside = [], []
-    corner = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
     rows, cols = views.shape[2:]
     whole = window.theta((rows, cols))
     at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
     for i, view in enumerate(views):
-        reach = (
-            window.side_px[i] / 2 * np.abs(corner).max() * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
-        )
+        reach = window.side_px[i] / 2 * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
         low = np.floor(window.centre[i] - reach - 4).astype(int).clip(0, [rows - 8, cols - 8])
         high = np.ceil(window.centre[i] + reach + 5).astype(int).clip(low + 8, [rows, cols])
         piece = torch.from_numpy(np.ascontiguousarray(view[:, low[0] : high[0], low[1] : high[1]])).float()[None]
@@ -191,19 +188,26 @@ class Appearance:
         filling = edge * torch.exp(_uniform(g, n, math.log(0.04), math.log(0.5)))
         texture = 1 + _uniform(g, n, 0, 0.4) * self._noise(self.rough, n)
         line = edge * cortical + filling * trabecular * texture.clamp(0, 3)
-        # Thick bone saturates: the pelvis of a stout patient burns out.
+        # Thick bone saturates, and where scatter is worst, mostly over the sacrum, bone washes out.
         limit = _uniform(g, n, 0.6, 3.0)
         line = limit * torch.tanh(line / limit)
+        down = torch.linspace(-1, 1, SIZE)[None, None, :, None] * _uniform(g, n, -0.6, 1.2)
+        faded = torch.sigmoid(3 * (down + 0.5 * self._noise(self.smooth, n, 4)) - _uniform(g, n, 0, 3))
+        line = line * (1 - _chance(g, n, 0.6) * _uniform(g, n, 0.2, 0.9) * faded)
         across = torch.linspace(-1, 1, SIZE)[None, None, None, :] * _uniform(g, n, 0.3, 1.3) + _uniform(g, n, -0.3, 0.3)
         trunk = (1 - across**2).clamp(min=0.0).sqrt()
         soft = _uniform(g, n, 0.5, 3.0) * trunk + _uniform(g, n, 0, 0.5) * self._noise(self.smooth, n, 4)
         soft = soft + _uniform(g, n, 0, 0.15) * self._noise(self.smooth, n)
-        line = line + soft
+        # Folds and walls of the gut: ridges of a noise field, at two sizes.
+        ridges = torch.exp(-((self._noise(self.smooth, n) / 0.25) ** 2)) * _chance(g, n, 0.5) * _uniform(g, n, 0, 0.15)
+        finer = torch.exp(-((self._noise(self.rough, n, 4) / 0.3) ** 2)) * _chance(g, n, 0.4) * _uniform(g, n, 0, 0.12)
+        mottle = _chance(g, n, 0.5) * _uniform(g, n, 0, 0.07) * self._noise(self.rough, n, 2)
+        line = line + soft + ridges + finer + mottle
         line = line - self._layers("gas", n, 0.6, (0.05, 0.8), (0.5, 2.0))
         line = line - self._layers("gas", n, 0.4, (0.05, 0.6), (0.3, 1.2))
         line = line + self._layers("stool", n, 0.5, (0.1, 1.0), (0.5, 2.0))
         line = line + self._layers("contrast", n, 0.25, (0.1, 2.0), (0.3, 1.5))
-        return line + self._layers("metal", n, 0.3, (0.5, 4.0), (0.5, 1.5))
+        return line + self._layers("metal", n, 0.2, (0.5, 4.0), (0.4, 1.3))
 
     def display(self, line: Tensor, field: Tensor) -> Tensor:
         """Grey values, bone bright, as a viewer would store them (about 0..1)."""
@@ -212,7 +216,7 @@ class Appearance:
         signal = torch.exp(-line)
         open_field = (signal * field).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
         scatter = _uniform(g, n, 0, 1.5) * open_field
-        grain = torch.exp(_uniform(g, n, math.log(0.002), math.log(0.05)))
+        grain = torch.exp(_uniform(g, n, math.log(0.0015), math.log(0.03)))
         noise = torch.randn(line.shape, generator=g)
         soft_noise = blur(noise, _uniform(g, n, 0.1, 1.0).reshape(n))
         signal = (signal + scatter) / (open_field + scatter) + grain * soft_noise * (0.5 + (signal / open_field).sqrt())
@@ -227,7 +231,7 @@ class Appearance:
         low, high = level - _uniform(g, n, 1.2, 4) * spread, level + _uniform(g, n, 1.2, 4) * spread
         grey = ((grey - low) / (high - low + 1e-6)).clamp(0, 1)
         grey = (grey * 255).round() / 255
-        written = self._layers("writing", n, 0.4, (1.0, 1.0), (0.5, 1.5))
+        written = self._layers("writing", n, 0.35, (1.0, 1.0), (0.4, 1.0))
         return grey + written * (_chance(g, n, 0.7) - grey)
 
     def fields(self, n: int, inside: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ Layers are (n, 192, 192) float32 in 0..1; the augmentation places them with rand
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -77,7 +79,7 @@ def contrast_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
 def stroke(line: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float32]:
     """A polyline of (row, col) points, `width` px thick, as coverage 0..1."""
     layer = np.zeros((SIZE, SIZE), np.float32)
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in pairwise(line):
         top, left = np.floor(np.minimum(a, b) - width - 1).astype(int).clip(0, SIZE)
         bottom, right = np.ceil(np.maximum(a, b) + width + 2).astype(int).clip(0, SIZE)
         if top >= bottom or left >= right:
@@ -116,7 +118,7 @@ def metal_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
                 layer = np.maximum(layer, stroke(rod, rng.uniform(4, 7)))
                 for share in (0.1, 0.5, 0.9):
                     at = rod[0] + share * (rod[1] - rod[0])
-                    layer = np.maximum(layer, stroke(np.array([at, at + [rng.normal(0, 3), -side * 16]]), 5))
+                    layer = np.maximum(layer, stroke(np.array([at, at + np.array([rng.normal(0, 3), -side * 16])]), 5))
     return layer
 
 

@@ -141,6 +141,6 @@ def junction_batch(shards: Shards, appearance: Appearance, count: int, rng: np.r
     )  # fmt: skip
     mirrored = points[:, [1, 0, 3, 2, 4]]
     points = np.where(window.mirrored[:, None, None], mirrored, points)
-    known = np.isfinite(points).all(axis=2)
+    known = np.asarray(np.isfinite(points).all(axis=2))
     frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
     return _finish(appearance, bones, window, points, known, frontal, np.full((count, 2), -1e4))

@@ -15,7 +15,8 @@ CLOSE_UP_STEPS = (0, 1, 2, 3, 4)
 def names_upwards(lumbar_count: int) -> list[str]:
     """S1, then the vertebrae upwards from the last lumbar one; seven of them."""
     lumbar = [f"L{i}" for i in range(lumbar_count, 0, -1)]
-    return ["S1", *(lumbar + ["T12", "T11", "T10", "T9"])[:7]]
+    upwards = [*lumbar, "T12", "T11", "T10", "T9"]
+    return ["S1", *upwards[:7]]
 
 
 def channel_points(anatomy: Anatomy) -> tuple[list[npt.NDArray[np.float64] | None], list[bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,10 +37,7 @@ class LandmarkNet(nn.Module):
     def __init__(self, landmarks: int, widths: tuple[int, ...], flags: int = 1) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), _conv(8, widths[0], 2), _conv(widths[0], widths[0]))
-        self.down = nn.ModuleList(
-            nn.Sequential(_conv(a, b, 2), _conv(b, b), _conv(b, b))
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b), _conv(b, b)) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_conv(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.last = _conv(widths[0], widths[0])
         self.maps = nn.Conv2d(widths[0], landmarks, 1)

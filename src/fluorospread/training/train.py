@@ -43,7 +43,7 @@ TASKS = {
 }
 
 
-class Batches(torch.utils.data.Dataset):  # type: ignore[type-arg]
+class Batches(torch.utils.data.Dataset):
     """Batch i of a task, made from its own seed."""
 
     def __init__(self, task: Task, cache: Path, families: tuple[str, ...], seed: int, first: int, last: int) -> None:

@@ -173,7 +173,7 @@ def write_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generat
     name.parent.mkdir(parents=True, exist_ok=True)
     for kind, items in (("whole", wholes), ("close", closes)):
         truth = {key: np.stack([item[key] for item in items]) for key in items[0] if key != "bone"}
-        np.savez(name.parent / f"{name.name}_{kind}_truth.npz", **truth)
+        np.savez(name.parent / f"{name.name}_{kind}_truth.npz", allow_pickle=False, **truth)
         # Renamed last, so that a reader never sees half a file.
         part = name.parent / f"{name.name}_{kind}_bone.part.npy"
         np.save(part, np.stack([item["bone"] for item in items]))

@@ -192,7 +192,7 @@ def _turn(coronal_deg: float, sagittal_deg: float, axial_deg: float) -> Points:
     return np.asarray(about_z @ about_y @ about_x)
 
 
-def _chain_of(person: Person, lumbar_count: int) -> list[tuple[str, str]]:
+def _chain_of(lumbar_count: int) -> list[tuple[str, str]]:
     """(name, level whose bone is used) caudal to cranial; a sixth or missing lumbar vertebra is an L3 more or less."""
     if lumbar_count == 5:
         return [(level, level) for level in CHAIN]
@@ -220,7 +220,7 @@ def posed(person: Person, pose: Pose, lumbar_count: int = 5, hide_ribs: frozense
     sacrum = person.sacrum
     if sacrum is None:
         raise ValueError(f"{person.name} has no sacrum; complete the person first")
-    chain = _chain_of(person, lumbar_count)
+    chain = _chain_of(lumbar_count)
     if len(pose.pitch) != len(chain):
         raise ValueError(f"a chain of {len(chain)} vertebrae needs as many joint values, got {len(pose.pitch)}")
     bones: list[Bone] = [Bone("sacrum", sacrum.outer, sacrum.inner)]

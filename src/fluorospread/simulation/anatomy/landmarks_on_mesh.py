@@ -22,6 +22,8 @@ Points = npt.NDArray[np.float64]
 Landmarks = dict[str, Points]
 
 _SAMPLES = 24_000
+# The junction lies on bone: this far inside the corner of the outline, as in the built-in anatomy.
+_ON_BONE_MM = 3.0
 # A canal narrower than this is not seen as one, mm.
 _LEAST_CANAL_MM = 4.0
 
@@ -181,8 +183,9 @@ def vertebra_frame(surface: Surface, seed: int = 0) -> tuple[Frame, VertebraShap
     return frame, shape
 
 
-def _notch(outline: Points, apex: Points, tip: Points) -> Points | None:
-    """Point of `outline` (n, 3) farthest below the chord apex-tip in the frontal plane (axes 0 and 2)."""
+def _notch(outline: Points, apex: Points, tip: Points, on_bone_mm: float = 0.0) -> Points | None:
+    """Point of `outline` (n, 3) farthest below the chord apex-tip in the frontal plane (axes 0 and 2), moved
+    further below by `on_bone_mm`."""
     chord = (tip - apex)[[0, 2]]
     length = float(np.hypot(*chord))
     if length < 8.0:
@@ -194,7 +197,9 @@ def _notch(outline: Points, apex: Points, tip: Points) -> Points | None:
     normal = normal if normal[1] < 0 else -normal
     depth = np.where((along > 0.05) & (along < 0.95), relative @ normal, -np.inf)
     best = int(np.argmax(depth))
-    return outline[best] if depth[best] > 1.0 else None
+    if depth[best] <= 1.0:
+        return None
+    return np.asarray(outline[best] + on_bone_mm * np.array([normal[0], 0.0, normal[1]]))
 
 
 def _upper_outline(points: Points, sign: float, inner_mm: float, outer_mm: float, step_mm: float = 0.8) -> Points:
@@ -230,7 +235,7 @@ def vertebra_landmarks(surface: Surface, frame: Frame, shape: VertebraShape, see
         apex = facets[int(np.argmax(facets[:, 2]))]
         outline = _upper_outline(own, sign, sign * float(apex[0]), sign * float(tip[0]))
         found[f"tp_tip.{side}"], found[f"sap_tip.{side}"] = tip, apex
-        notch = _notch(outline, apex, tip) if len(outline) > 4 else None
+        notch = _notch(outline, apex, tip, _ON_BONE_MM) if len(outline) > 4 else None
         if notch is not None:
             found[f"junction.{side}"] = notch
     return {name: frame.patient(point[None])[0] for name, point in found.items()}

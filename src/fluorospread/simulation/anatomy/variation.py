@@ -6,6 +6,7 @@ import csv
 import gzip
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +60,17 @@ def read_spine_poses(path: Path) -> SpinePoses:
     if not path.is_file():
         raise MissingFileError(f"no spine key points at {path}")
     spines: dict[str, dict[str, Points]] = defaultdict(dict)
-    text = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with text as lines:
-        for row in csv.DictReader(lines):
-            if row["kind"] == "body" and row["level"] in CHAIN:
-                spines[row["spine"]][row["level"]] = np.array([float(row[k]) for k in ("x_mm", "y_mm", "z_mm")])
+    content = path.read_bytes()
+    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        if row["kind"] == "body" and row["level"] in CHAIN:
+            spines[row["spine"]][row["level"]] = np.array([float(row[k]) for k in ("x_mm", "y_mm", "z_mm")])
     coronal, pitch = [], []
     for points in spines.values():
         if not all(level in points for level in CHAIN[:5]):
             continue
         steps = []
-        for below, above in zip(CHAIN[:-1], CHAIN[1:], strict=True):
+        for below, above in pairwise(CHAIN):
             if below in points and above in points:
                 steps.append(points[above] - points[below])
             else:
@@ -104,7 +105,7 @@ def _reshaped(part: Part, scale: Points, rim_mm: float, rng: np.random.Generator
         part,
         outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
         inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
-        landmarks={k: part.frame.patient((part.frame.local(p[None]) * scale))[0] for k, p in part.landmarks.items()},
+        landmarks={k: part.frame.patient(part.frame.local(p[None]) * scale)[0] for k, p in part.landmarks.items()},
     )
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_is_no_vtk_is_refused(tmp_path: Path) -> None:
 
 def test_two_bodies_in_one_file_are_split_highest_first(tmp_path: Path) -> None:
     low = cube(tmp_path)
-    high = Surface(low.vertices_mm + [0.0, 0.0, 10.0], low.faces)
+    high = Surface(low.vertices_mm + np.array([0.0, 0.0, 10.0]), low.faces)
     parts = split_parts(joined([low, high]), least_faces=4)
     assert [round(float(p.vertices_mm[:, 2].mean()), 3) for p in parts] == [11.0, 1.0]
 

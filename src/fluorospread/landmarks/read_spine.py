@@ -1,0 +1,214 @@
+"""A whole image to everything that the networks can tell about its spine, before any decision.
+
+First the whole image is looked at, then regions along the chain found, twice: position by position and in
+several sizes, each also mirrored. All looks are decoded together. Close-ups of the lowest vertebrae then
+settle their centres and tell how far apart their pedicles are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.landmarks.decode_chain import (
+    LAST_RIB,
+    Chain,
+    Evidence,
+    best_chain,
+    candidate_points,
+    evidence_of,
+    votes,
+)
+from fluorospread.landmarks.network import MAP_CELLS, Maps, Pyramid, Region, look, peak
+from fluorospread.model.radiograph import BoolImage, FloatImage
+
+Points = npt.NDArray[np.float64]
+
+RIB_CHANNEL = 6
+"""Where the last rib sits in a person with five lumbar vertebrae: C6, the twelfth thoracic."""
+
+# Position along the chain (as a share of its length, caudal 0) and size in pitches of the second looks.
+_LOOKS = ((0.0, 6.0), (0.15, 7.5), (0.3, 6.2), (0.35, 9.5), (0.5, 8.0), (0.75, 7.0), (1.0, 7.5))
+_CLOSE_UP_PITCHES = 3.0
+_CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """How surely each anchor is seen (0..1), and on which channel of the chain the last rib sits."""
+
+    sacrum: float
+    rib: float
+    rib_channel: int | None
+
+
+@dataclass(frozen=True)
+class CloseUps:
+    """What close-ups of S1 and the lowest lumbar vertebrae say, one value a vertebra looked at.
+
+    sure: probability of a vertebra's centre near where the chain has it; moved_pitches: how far off it is;
+    pedicles_pitches: distance of the pedicles (lumbar only), NaN where either is not seen.
+    """
+
+    sure: Points
+    moved_pitches: Points
+    pedicles_pitches: Points
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything measured about one image: for decisions, calibration and tests.
+
+    room_below, room_above: pitches of field of view beyond the chain's ends; votes: the shift that each
+    region prefers by itself.
+    """
+
+    chain: Chain | None
+    anchors: Anchors
+    votes: tuple[int, ...]
+    frontal: float
+    close_ups: CloseUps | None = None
+    room_below: float = 0.0
+    room_above: float = 0.0
+
+
+_NO_ANCHORS = Anchors(0.0, 0.0, None)
+
+
+def whole_region(field: BoolImage) -> Region:
+    """The square around the field of view, or around the image where the field is empty."""
+    lit = field if field.any() else np.ones_like(field)
+    rows, cols = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1], cols[0], cols[-1]
+    return Region(((top + bottom) / 2, (left + right) / 2), float(max(bottom - top, right - left) + 1))
+
+
+def _both_ways(regions: list[Region]) -> list[Region]:
+    return [Region(r.centre, r.side_px, m) for r in regions for m in (False, True)]
+
+
+def _rough_pitch(views: list[Maps], fallback_px: float) -> float:
+    """Pitch from the distances of neighbouring channels' peaks, weighted by how sure both are."""
+    lengths, weights = [], []
+    for view in views:
+        peaks = [peak(view, k) for k in range(8)]
+        for lower, upper in pairwise(peaks):
+            lengths.append(float(np.hypot(*(upper[0] - lower[0]))))
+            weights.append(lower[1] * upper[1])
+    order = np.argsort(lengths)
+    total = np.cumsum(np.array(weights)[order])
+    if total[-1] < 0.05:
+        return fallback_px
+    return float(np.array(lengths)[order][int(np.searchsorted(total, total[-1] / 2))])
+
+
+def _decode(views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
+    points = candidate_points(views, 0.3 * pitch_px)
+    evidence = evidence_of(views, points, 0.33 * pitch_px)
+    return best_chain(evidence, [pitch_px * f for f in (0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.45)], sharpness), evidence
+
+
+def along(chain: Chain, channel: float) -> Points:
+    """Point on the chain at a (fractional) channel, extended straight beyond its ends."""
+    channels, points = np.array(chain.channels, dtype=float), chain.points
+    if channel > channels[-1]:
+        return np.asarray(points[-1] + (points[-1] - points[-2]) * (channel - channels[-1]))
+    if channel < channels[0]:
+        return np.asarray(points[0] - (points[1] - points[0]) * (channels[0] - channel))
+    return np.array([np.interp(channel, channels, points[:, axis]) for axis in (0, 1)])
+
+
+def _closer(chain: Chain, whole: Region) -> list[Region]:
+    low, high = chain.channels[0], chain.channels[-1]
+    regions = []
+    for share, pitches in _LOOKS:
+        at = along(chain, low + share * (high - low))
+        side = min(pitches * chain.pitch_px, 1.15 * whole.side_px)
+        regions.append(Region((float(at[0]), float(at[1])), float(side)))
+    return regions
+
+
+def _anchors(chain: Chain, views: list[Maps], evidence: Evidence) -> Anchors:
+    """The sacrum needs S1 on the chain, the rib a vertebra of the chain."""
+    sacrum = 0.0
+    s1 = chain.point_of(0)
+    if s1 is not None:
+        middle = (MAP_CELLS - 1) / 2
+        seeing = [v for v in views if (abs(v.region.to_cells(s1) - middle) < middle - 1.5).all()]
+        sacrum = float(np.mean([1 - v.absent[0] for v in seeing])) if seeing else 0.0
+    nearest = [int(np.hypot(*(evidence.points - p).T).argmin()) for p in chain.points]
+    at_chain = np.exp(evidence.rib[nearest])
+    present = [1 - v.absent[LAST_RIB] for v in views if v.absent[LAST_RIB] < 0.5]
+    if len(present) < 0.2 * len(views) or at_chain.max() < 0.1:
+        return Anchors(sacrum, 0.0, None)
+    return Anchors(sacrum, float(np.mean(present)), chain.channels[int(at_chain.argmax())])
+
+
+def _room(chain: Chain, field: BoolImage, outwards: int) -> float:
+    """Pitches from the chain's upper (+1) or lower (-1) end to the edge of the field, straight on, up to 4."""
+    end = chain.channels[-1] if outwards > 0 else chain.channels[0]
+    for distance in np.arange(0.25, 4.01, 0.25):
+        row, col = np.rint(along(chain, end + outwards * float(distance))).astype(int)
+        if not (0 <= row < field.shape[0] and 0 <= col < field.shape[1] and field[row, col]):
+            return float(distance) - 0.25
+    return 4.0
+
+
+def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
+    """The chain with the centres of S1 and the lowest lumbar vertebrae settled by close-ups."""
+    places = [i for i, k in enumerate(chain.channels) if k in _CLOSE_UP_CHANNELS]
+    regions = [
+        Region((float(chain.points[i][0]), float(chain.points[i][1])), _CLOSE_UP_PITCHES * chain.pitch_px)
+        for i in places
+    ]
+    views = look("junctions", pyramid, _both_ways(regions))
+    points = chain.points.copy()
+    sure, moved, apart = [], [], []
+    for n, i in enumerate(places):
+        pair = views[2 * n : 2 * n + 2]
+        found = [[peak(view, channel) for view in pair] for channel in range(5)]
+        centre = np.mean([f[0] for f in found[4]], axis=0)
+        mass = float(np.mean([f[1] for f in found[4]]))
+        offset = float(np.hypot(*(centre - chain.points[i]))) / chain.pitch_px
+        sure.append(mass)
+        moved.append(offset if mass > 0.3 else np.nan)
+        if mass > 0.5 and offset < 0.3:
+            points[i] = centre
+        seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
+        gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)
+        apart.append(float(np.hypot(*gap)) / chain.pitch_px if seen else np.nan)
+    return replace(chain, points=points), CloseUps(np.array(sure), np.array(moved), np.array(apart))
+
+
+def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> Reading:
+    """Look, decode, look closer, decode again.
+
+    Parameters
+    ----------
+    image, field
+        (rows, cols): line-integral-like grey values with the head towards row 0, and where they are valid.
+    sharpness
+        See `best_chain`.
+    """
+    pyramid = Pyramid(image, field)
+    whole = whole_region(field)
+    wider, nearer = Region(whole.centre, 1.2 * whole.side_px), Region(whole.centre, 0.8 * whole.side_px)
+    first = look("levels", pyramid, _both_ways([whole, wider, nearer]))
+    pitch = _rough_pitch(first, whole.side_px / 9)
+    views = first
+    chain, evidence = _decode(views, pitch, sharpness)
+    for _ in range(2):
+        if chain is None:
+            break
+        views = first[:4] + look("levels", pyramid, _both_ways(_closer(chain, whole)))
+        chain, evidence = _decode(views, chain.pitch_px, sharpness)
+    frontal = float(np.mean([v.frontal for v in views]))
+    if chain is None:
+        return Reading(None, _NO_ANCHORS, (), frontal)
+    opinions = tuple(votes(views, chain))
+    anchors = _anchors(chain, views, evidence)
+    chain, close_ups = _close_up(chain, pyramid)
+    return Reading(chain, anchors, opinions, frontal, close_ups, _room(chain, field, -1), _room(chain, field, 1))

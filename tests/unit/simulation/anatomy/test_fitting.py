@@ -1,0 +1,132 @@
+"""Completing one person from another, and bending the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose, Shell, completed, posed, relative_size
+from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, VertebraShape
+from fluorospread.simulation.anatomy.surface import Surface
+from fluorospread.simulation.anatomy.variation import read_spine_poses, varied
+
+OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1.0]])
+FACES = np.array(
+    [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]], dtype=np.int32
+)
+
+
+def gem(centre: np.ndarray, size: float) -> Surface:
+    return Surface(OCTAHEDRON * size + centre, FACES)
+
+
+def part(height_mm: float, size: float = 1.0) -> Part:
+    centre = np.array([0.0, 0.0, height_mm])
+    shape = VertebraShape(17 * size, 30 * size, 45 * size, 26 * size)
+    marks = {"center": centre, "junction.left": centre + [25 * size, 20 * size, 6 * size]}
+    return Part(gem(centre, 20 * size), gem(centre, 18 * size), Frame(centre, np.eye(3)), shape, marks)
+
+
+def donor() -> Person:
+    vertebrae = {level: part(30.0 * (i + 1)) for i, level in enumerate(CHAIN)}
+    sacrum = Part(
+        gem(np.zeros(3), 25), gem(np.zeros(3), 23), Frame(np.zeros(3), np.eye(3)), None, {"S1.center": np.zeros(3)}
+    )
+    rib = gem(np.array([60.0, 20.0, 170.0]), 10)
+    hip = gem(np.array([70.0, 0.0, 10.0]), 60)
+    return Person("donor", vertebrae, sacrum, {"rib12.left": Shell(rib, rib), "hip.left": Shell(hip, hip)})
+
+
+def straight(joints: int = 9) -> Pose:
+    return Pose(np.zeros(joints), np.zeros(joints), np.zeros(joints), np.ones(joints))
+
+
+def test_missing_bones_keep_their_place_beside_the_neighbour_at_the_persons_size() -> None:
+    own = {level: part(1000 + 36.0 * i, 1.2) for i, level in enumerate(("L4", "L3"))}
+    whole = completed(Person("large", own), [donor()])
+    assert set(whole.vertebrae) == set(CHAIN)
+    # Donor levels lie 30 mm apart; the person is 1.2 times as large.
+    assert whole.vertebrae["L5"].frame.origin_mm[2] == pytest.approx(1000 - 36)
+    assert whole.vertebrae["L1"].frame.origin_mm[2] == pytest.approx(1036 + 72)
+    assert whole.sacrum is not None
+    assert whole.sacrum.frame.origin_mm[2] == pytest.approx(1000 - 72)
+    assert whole.others["rib12.left"].outer.vertices_mm[:, 0].max() == pytest.approx(1.2 * 70)
+
+
+def test_size_is_the_ratio_of_vertebrae_that_both_have() -> None:
+    assert relative_size(Person("p", {"L3": part(0, 1.3)}), donor()) == pytest.approx(1.3)
+    assert relative_size(Person("p", {"T9": part(0, 1.3)}), donor()) == 1.0
+
+
+def test_a_person_without_vertebrae_or_donors_is_refused() -> None:
+    with pytest.raises(ValueError, match="no vertebra"):
+        completed(Person("empty", {}), [donor()])
+    with pytest.raises(ValueError, match="no donor has"):
+        completed(Person("alone", {"L3": part(0)}), [])
+
+
+def test_without_bending_the_person_stays_as_found() -> None:
+    anatomy = posed(donor(), straight())
+    assert anatomy.landmarks_mm["L3.center"] == pytest.approx([0, 0, 90])
+    assert anatomy.landmarks_mm["L3.junction.left"] == pytest.approx([25, 20, 96])
+    assert anatomy.landmarks_mm["iliac_crest.left"][2] == pytest.approx(70)
+    assert anatomy.has_twelfth_ribs
+    assert anatomy.lumbar_count == 5
+
+
+def test_every_level_above_a_bent_joint_leans_with_it() -> None:
+    pose = straight()
+    pose.coronal_deg[1] = 10.0  # L4 on L5
+    marks = posed(donor(), pose).landmarks_mm
+    assert marks["L5.center"] == pytest.approx([0, 0, 30])
+    # The hinge turns the first step by half of the bend, every further one by the whole.
+    expected = 30 * (np.sin(np.radians(5)) + 2 * np.sin(np.radians(10)))
+    assert marks["L2.center"][0] == pytest.approx(expected, abs=0.01)
+
+
+def test_six_lumbar_vertebrae_are_stacked_without_a_gap_and_named_from_below() -> None:
+    marks = posed(donor(), straight(10), lumbar_count=6).landmarks_mm
+    heights = [marks[f"{name}.center"][2] for name in ("L6", "L5", "L4", "L3", "L2", "L1", "T12")]
+    assert heights == pytest.approx([30, 60, 90, 120, 150, 180, 210])
+
+
+def test_four_lumbar_vertebrae_leave_no_hole() -> None:
+    marks = posed(donor(), straight(8), lumbar_count=4).landmarks_mm
+    assert marks["T12.center"][2] == pytest.approx(150)
+    assert "L5.center" not in marks
+
+
+def test_a_hidden_rib_is_left_out() -> None:
+    anatomy = posed(donor(), straight(), hide_ribs=frozenset({"rib12.left"}))
+    assert not anatomy.has_twelfth_ribs
+
+
+def test_a_pose_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs as many joint values"):
+        posed(donor(), straight(8))
+
+
+def test_variation_scales_the_shape_about_its_centre() -> None:
+    whole = varied(donor(), np.random.default_rng(3))
+    part_of = whole.vertebrae["L3"]
+    assert part_of.outer.vertices_mm.mean(axis=0) == pytest.approx([0, 0, 90], abs=0.5)
+    spread = np.ptp(part_of.outer.vertices_mm, axis=0) / 40
+    assert (spread > 0.8).all()
+    assert (spread < 1.25).all()
+    assert not np.allclose(spread, 1.0)
+
+
+def test_a_straight_spine_in_the_table_gives_poses_without_sideways_bend(tmp_path: Path) -> None:
+    lines = ["spine,split,kind,level,x_mm,y_mm,z_mm"]
+    heights = np.cumsum([0, 36.3, 36.5, 35.8, 34.6])
+    lines += [f"a,t,body,{level},5,0,{z}" for level, z in zip(CHAIN[:5], heights, strict=True)]
+    lines += ["b,t,body,L5,0,0,0", "a,t,pedicle,,1,2,3"]
+    path = tmp_path / "spines.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    poses = read_spine_poses(path)
+    # Spine b lacks L1-L4 and is left out; a's pitch is the mean one.
+    assert poses.coronal_deg == pytest.approx(np.zeros((1, 8)))
+    assert poses.pitch == pytest.approx(np.ones((1, 8)))
+    assert len(poses.draw(np.random.default_rng(0), 10).pitch) == 10
