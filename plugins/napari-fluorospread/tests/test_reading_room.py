@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import built_cases
 import pytest
+from napari.utils.interactions import mouse_press_callbacks
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -26,6 +28,7 @@ KEYS = {
     "W": Qt.Key.Key_W,
     "X": Qt.Key.Key_X,
     "C": Qt.Key.Key_C,
+    "M": Qt.Key.Key_M,
     "1": Qt.Key.Key_1,
     "3": Qt.Key.Key_3,
     "4": Qt.Key.Key_4,
@@ -58,6 +61,10 @@ def press(room: WorklistWidget, *names: str) -> None:
         QTest.keyClick(room.review, KEYS[name])
 
 
+def click(room: WorklistWidget, row_mm: float, col_mm: float) -> None:
+    mouse_press_callbacks(room._viewer, SimpleNamespace(position=(row_mm, col_mm), type="mouse_press", modifiers=()))
+
+
 def finding_layers(room: WorklistWidget) -> list[str]:
     tagged = [(layer, tag_of({"metadata": layer.metadata})) for layer in room._viewer.layers]
     return [layer.name for layer, tag in tagged if tag is not None and tag.case is not None]
@@ -78,8 +85,19 @@ def test_two_cases_are_read_blind_revealed_and_signed_with_the_keyboard_alone(
     assert "not answered yet" in room.review.message.text()
     assert room.session.progress(first).status is CaseStatus.READING
 
+    # A click outside the image is waited over; one inside marks the level, in stored pixels.
+    others = list(room._viewer.mouse_drag_callbacks)
+    press(room, "M")
+    click(room, -50.0, 10.0)
+    click(room, 146.5 * 0.8, 128.0 * 0.8)
+    assert room.review.message.text() == "Marked."
+    assert list(room._viewer.mouse_drag_callbacks) == others
+
     press(room, *ANSWERS, "Enter")
     assert room.session.progress(first).status is CaseStatus.OPEN
+    locked = room.session.progress(first).first
+    assert locked is not None
+    assert locked.punctures[0].marked_px == pytest.approx((146.5, 128.0))
     assert finding_layers(room) == ["post: contrast", "post: levels", "post: junctions", "post: needle tips"]
     assert room.review.table.horizontalHeaderItem(2).text() == "Software"
     assert room.review.table.item(0, 2).text() == "L5"
@@ -111,7 +129,7 @@ def test_two_cases_are_read_blind_revealed_and_signed_with_the_keyboard_alone(
     assert visible["post"]
     room.review.comment.setPlainText("as in the other case")
     press(room, "Return")
-    assert room.review.message.text() == "Every case on the list is done."
+    assert room.review.message.text() == "Every case on the list is done, or cannot be opened."
 
     with ReviewStore(str(tmp_path / "cases" / "reviews.sqlite")) as store:
         assert verify_log(store).untouched

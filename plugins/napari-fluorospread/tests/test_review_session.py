@@ -8,7 +8,7 @@ from pathlib import Path
 import built_cases
 import pytest
 
-from fluorospread.errors import CaseFileError, ReviewError
+from fluorospread.errors import CaseFileError, MissingFileError, ProtocolError, ReviewError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.review import (
     CaseStatus,
@@ -175,6 +175,37 @@ def test_a_reader_who_knows_the_result_is_not_blind(session_of: MakeSession) -> 
     session.declare_result_seen("read the report")
     session.lock_and_reveal(reading())
     assert not session.progress("P1-01").blinded
+
+
+def test_a_case_that_cannot_be_opened_is_passed_over_and_says_why(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    broken, good, _ = session.order
+    (tmp_path / "cases" / broken / "post.png").unlink()
+    with pytest.raises(MissingFileError):
+        session.open(broken)
+    assert session.opened is None
+    assert session.next_open_case() == good
+    assert "is not there" in session.row(broken).problem
+    assert kinds(tmp_path, broken) == []
+
+
+def test_a_case_of_an_unknown_protocol_is_not_begun(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    path = tmp_path / "cases" / "P1-01" / "case.json"
+    path.write_text(path.read_text().replace("total-dorsal-ramus-block-l4-l5", "our-own"))
+    with pytest.raises(ProtocolError, match=r"give its \.toml file"):
+        session.open("P1-01")
+    assert kinds(tmp_path, "P1-01") == []
+
+
+def test_a_case_locked_earlier_is_revealed_when_it_is_opened_again(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    session._record(session._open, EventKind.FIRST_READ, reading())
+    again = session_of("A")
+    again.open("P1-01")
+    assert again.may_see_finding()
+    assert kinds(tmp_path, "P1-01")[-2:] == [EventKind.OPENED, EventKind.REVEALED]
 
 
 def test_a_folder_without_cases_or_with_one_twice_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class PunctureReading:
     level_seen
         Level whose SAP-TP junction the needle reached; None is "can't tell".
     marked_px
-        Where the reader clicked to mark the level, (row, col) in the image shown, or None.
+        Where the reader clicked to mark the level, (row, col) in the image the verdict rests on (the
+        case's first image where it rests on none), or None.
     """
 
     side: Side

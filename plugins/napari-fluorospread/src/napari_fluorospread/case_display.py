@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fluorospread.model.geometry import PointPx
+from napari_fluorospread import layer_styles
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.image_layers import IMAGE, radiograph_to_layers
-from napari_fluorospread.layers import LayerTag, case_to_layers, image_names, shown_image, tag_of
+from napari_fluorospread.layers import METADATA_KEY, LayerTag, case_to_layers, image_names, shown_image, tag_of
 from napari_fluorospread.open_case import OpenedCase
-from napari_fluorospread.placement import shown_in_mm
+from napari_fluorospread.placement import placement, shown_in_mm
 from napari_fluorospread.viewer_overlays import dress_viewer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+MARKS = "your marks"
 
 # Percentiles of the picture between which the grey scale runs. Chosen by eye on lumbar films: iodine is
 # among the brightest hundredth, bone in the upper half.
@@ -49,6 +54,7 @@ class CaseDisplay:
         self._window = 0
         self._findings_shown = False
         self.has_findings = False
+        self._picking: Callable[[Any, Any], None] | None = None
 
     def show(self, opened: OpenedCase, with_findings: bool) -> None:
         self.clear()
@@ -69,10 +75,54 @@ class CaseDisplay:
             self._switch()
 
     def clear(self) -> None:
+        self._stop_picking()
         for layer in [layer for layer in self._viewer.layers if tag_of({"metadata": layer.metadata})]:
             self._viewer.layers.remove(layer)
         self._opened = None
         self.has_findings = self._findings_shown = False
+
+    def pick(self, take: Callable[[PointPx], None]) -> None:
+        """Hand the stored pixel (row, col) of the next click inside the image to `take`. The image is the
+        one the verdict rests on, and is switched to."""
+        if self._opened is None:
+            return
+        self._image = shown_image(self._opened.case)
+        self._switch()
+        layer = next(layer for layer, tag in self._tagged() if tag.kind == IMAGE and tag.image == self._image)
+
+        def on_press(_viewer: Any, event: Any) -> None:
+            row, col = (float(value) for value in layer.world_to_data(event.position)[-2:])
+            rows, cols = layer.data.shape[-2:]
+            if -0.5 <= row <= rows - 0.5 and -0.5 <= col <= cols - 0.5:
+                self._stop_picking()
+                take((row, col))
+
+        self._stop_picking()
+        self._picking = on_press
+        self._viewer.mouse_drag_callbacks.append(on_press)
+
+    def _stop_picking(self) -> None:
+        if self._picking is not None:
+            self._viewer.mouse_drag_callbacks.remove(self._picking)
+            self._picking = None
+
+    def show_marks(self, marks: Mapping[str, PointPx]) -> None:
+        """Show the reader's own marks, named, in place of those shown before."""
+        for layer in [layer for layer, tag in self._tagged() if tag.kind == MARKS]:
+            self._viewer.layers.remove(layer)
+        if self._opened is None or not marks:
+            return
+        index = shown_image(self._opened.case)
+        image = self._opened.case.images[index]
+        in_mm = shown_in_mm(item.geometry for item in self._opened.case.images)
+        state = {
+            "name": f"{image_names(self._opened.case)[index]}: {MARKS}",
+            "features": {"label": np.array(list(marks), dtype=object)},
+            "metadata": {METADATA_KEY: LayerTag(MARKS, index)},
+            **layer_styles.mark_style(),
+            **placement(image.geometry, image.orientation, (image.rows, image.cols), in_mm),
+        }
+        self._add([(np.array(list(marks.values()), dtype=np.float64), state, "points")])
 
     def toggle_findings(self) -> None:
         self._findings_shown = not self._findings_shown

@@ -56,7 +56,9 @@ def junction_style(diameters_px: list[float], by_person: list[bool]) -> dict[str
         "size": diameters_px or SMALLEST_MARKER_PX,
         "face_color": SKY_BLUE + "30",
         "border_color": SKY_BLUE,
-        "border_width": 0.12,
+        # The same for every size: a wide disc is an uncertain junction, not an important one.
+        "border_width": 1.5,
+        "border_width_is_relative": False,
         "text": _text("{label}", SKY_BLUE, "center", (0.0, 0.0)),
     }
 
@@ -71,6 +73,18 @@ def needle_style(diameters_px: list[float]) -> dict[str, Any]:
         "border_width": 0.08,
         # Vermilion letters are too dark to be read on grey.
         "text": _text("{label}", "white", "center", (0.0, 0.0)),
+    }
+
+
+def mark_style() -> dict[str, Any]:
+    """A reader's own marks: white triangles."""
+    return {
+        "symbol": "triangle_up",
+        "size": SMALLEST_NEEDLE_PX,
+        "face_color": "white",
+        "border_color": "black",
+        "border_width": 0.1,
+        "text": _text("{label}", "white", "center", (-18.0, 0.0)),
     }
 
 

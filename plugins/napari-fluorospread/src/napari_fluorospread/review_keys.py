@@ -26,6 +26,7 @@ class Action(StrEnum):
     CANNOT_TELL = "cannot_tell"
     NEXT_QUESTION = "next_question"
     PREVIOUS_QUESTION = "previous_question"
+    MARK = "mark"
     COMMENT = "comment"
     CONFIRM = "confirm"
     NEXT_CASE = "next_case"
@@ -41,6 +42,7 @@ DEFAULT_KEYS: Mapping[Action, str] = {
     Action.CANNOT_TELL: "T",
     Action.NEXT_QUESTION: "Down",
     Action.PREVIOUS_QUESTION: "Up",
+    Action.MARK: "M",
     Action.COMMENT: "C",
     Action.CONFIRM: "Return",
     Action.NEXT_CASE: "PgDown",
@@ -56,6 +58,7 @@ WORDS: Mapping[Action, str] = {
     Action.CANNOT_TELL: "can't tell",
     Action.NEXT_QUESTION: "next question",
     Action.PREVIOUS_QUESTION: "previous question",
+    Action.MARK: "mark the level by the next click on the image",
     Action.COMMENT: "comment (Esc: back to the keys)",
     Action.CONFIRM: "lock and reveal; then sign and go on",
     Action.NEXT_CASE: "next case, this one left as it is",
@@ -111,10 +114,16 @@ class KeyFilter(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         if event.type() != QEvent.Type.KeyPress or not isinstance(watched, QWidget):
             return False
-        if watched.window() is not self._widget.window() or _takes_text(watched):
+        if not self._is_ours(watched) or _takes_text(watched):
             return False
         name = self._name_of(event)
         return name is not None and self._handle(name)
+
+    def _is_ours(self, watched: QWidget) -> bool:
+        """Whether a key pressed in `watched` is meant for the review: it is in the review's window, or in
+        the window that the review floats over, and the review is not closed."""
+        own, pressed = self._widget.window(), watched.window()
+        return (pressed is own or pressed is own.parentWidget()) and self._widget.isVisibleTo(own)
 
     def _name_of(self, event: QKeyEvent) -> str | None:
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from fluorospread.errors import CaseFileError, ProtocolError, ReviewError
+from fluorospread.errors import CaseFileError, FluorospreadError, ProtocolError, ReviewError
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.review import CaseStatus, EventKind, LoggedEvent, ReaderProgress, Reading, ReviewEvent
 from fluorospread.pipeline.apply_review import Questions, questions_of, subject_of
@@ -38,12 +38,14 @@ _DONE = (CaseStatus.SIGNED, CaseStatus.ADJUDICATED)
 
 @dataclass(frozen=True)
 class WorklistRow:
-    """One line of the work list. `others` is empty as long as this reader may not see it."""
+    """One line of the work list. `others` is empty as long as this reader may not see it; `problem` says
+    why the case could not be opened."""
 
     case_id: str
     status: CaseStatus
     mine: str
     others: str
+    problem: str = ""
 
 
 def find_case_files(folder: Path) -> dict[str, Path]:
@@ -97,6 +99,8 @@ class ReviewSession:
         self._events: dict[str, tuple[LoggedEvent, ...]] = {name: logged.get(name, ()) for name in self._files}
         self.order = reading_order(self._files, self.reader)
         self.opened: OpenedCase | None = None
+        self._questions: Questions | None = None
+        self._problems: dict[str, str] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="next-case")
         self._next: tuple[str, Future[OpenedCase]] | None = None
 
@@ -115,7 +119,7 @@ class ReviewSession:
         if may_see_others(steps, self.reader):
             signed = [(who, reading) for who, reading in signed_readings(steps) if who != self.reader]
             others = "; ".join(f"{who}: {in_words(reading)}" for who, reading in signed)
-        return WorklistRow(case_id, mine.status, in_words(mine.latest), others)
+        return WorklistRow(case_id, mine.status, in_words(mine.latest), others, self._problems.get(case_id, ""))
 
     def done_count(self) -> int:
         return sum(self.progress(case_id).status in _DONE for case_id in self.order)
@@ -124,10 +128,11 @@ class ReviewSession:
         return progress_of(self._steps(case_id), self.reader)
 
     def next_open_case(self) -> str | None:
-        """The next case in the reader's order that waits for this reader, after the one that is open."""
+        """The next case in the reader's order that waits for this reader, after the one that is open. A case
+        that could not be opened is passed over."""
         start = self.order.index(self.opened.case.case_id) + 1 if self.opened is not None else 0
         for case_id in (*self.order[start:], *self.order[:start]):
-            if self._waits(case_id):
+            if self._waits(case_id) and case_id not in self._problems:
                 return case_id
         return None
 
@@ -138,17 +143,26 @@ class ReviewSession:
         return status not in _DONE
 
     def open(self, case_id: str) -> OpenedCase:
-        """Open a case, start its clock, and record that it was opened.
+        """Open a case, start its clock, and record that it was opened. Where the first reading was locked
+        earlier and the finding not shown any more, it is shown now.
 
         Raises
         ------
         FluorospreadError
-            The case or its images cannot be read, or are not those read before; nothing is recorded then.
+            The case, its images or its protocol cannot be read, or are not those read before, or the store
+            fails. The case opened before stays open.
         """
-        opened = self._load(case_id)
-        self.refresh(case_id)
-        self._record(opened, EventKind.OPENED)
-        self.opened = opened
+        try:
+            opened = self._load(case_id)
+            questions = questions_of(self._protocol_of(opened), opened.case.contrast_given)
+            self._record(opened, EventKind.OPENED)
+            if self.progress(case_id).status is CaseStatus.BLIND_READ:
+                self._record(opened, EventKind.REVEALED)
+        except FluorospreadError as error:
+            self._problems[case_id] = str(error)
+            raise
+        self._problems.pop(case_id, None)
+        self.opened, self._questions = opened, questions
         self._since = self._clock()
         return opened
 
@@ -158,15 +172,12 @@ class ReviewSession:
         if case_id is not None and (self._next is None or self._next[0] != case_id):
             self._next = (case_id, self._loader.submit(open_case, self._files[case_id]))
 
+    @property
     def questions(self) -> Questions:
-        """What the open case asks.
-
-        Raises
-        ------
-        ProtocolError
-            Its protocol is neither built in nor the one this session was given.
-        """
-        return questions_of(self._protocol_of(self._open), self._open.case.contrast_given)
+        """What the open case asks."""
+        if self._questions is None:
+            raise ReviewError("no case is open; choose one from the work list")
+        return self._questions
 
     def may_see_finding(self) -> bool:
         return may_see_finding(self._steps(self._open.case.case_id), self.reader)
@@ -186,12 +197,10 @@ class ReviewSession:
         self._record(self._open, EventKind.RESULT_SEEN, why=why)
 
     def lock_and_reveal(self, reading: Reading) -> None:
-        """Lock the first reading with its time, then record that the finding is shown."""
-        self._record(self._open, EventKind.FIRST_READ, reading, timed=True)
-        self._record(self._open, EventKind.REVEALED)
-
-    def reveal_again(self) -> None:
-        """Record that the finding is shown, for a case locked earlier."""
+        """Lock the first reading with its time, then record that the finding is shown. Once locked, the
+        first reading stays, also where recording the second step failed and is tried again."""
+        if self.progress(self._open.case.case_id).first is None:
+            self._record(self._open, EventKind.FIRST_READ, reading, timed=True)
         self._record(self._open, EventKind.REVEALED)
 
     def sign(self, reading: Reading) -> None:

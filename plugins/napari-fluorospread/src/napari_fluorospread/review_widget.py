@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from fluorospread.errors import FluorospreadError
+from fluorospread.model.geometry import PointPx
 from fluorospread.model.review import CaseStatus, Reading
 from fluorospread.pipeline.reading_protocol import finding_for
 from napari_fluorospread.case_display import CaseDisplay
@@ -66,6 +67,7 @@ class ReviewWidget(QWidget):
         self._do: dict[str, Callable[[], None]] = {
             Action.NEXT_QUESTION: lambda: self._step(1),
             Action.PREVIOUS_QUESTION: lambda: self._step(-1),
+            Action.MARK: self._mark,
             Action.COMMENT: self.comment.setFocus,
             Action.CONFIRM: self.confirm,
             Action.NEXT_CASE: self.next_case,
@@ -119,18 +121,15 @@ class ReviewWidget(QWidget):
         """Show a case at the stage this reader left it."""
         try:
             opened = self.session.open(case_id)
-            asked = self.session.questions()
         except FluorospreadError as error:
             self._say(str(error), bad=True)
+            self.recorded.emit(case_id)
             return
         progress = self.session.progress(case_id)
-        if progress.status is CaseStatus.BLIND_READ:
-            # Locked earlier and left before the finding was shown: what is left is to show it.
-            self.session.reveal_again()
-            progress = self.session.progress(case_id)
-        self.draft = DraftReading(asked, progress.latest)
+        self.draft = DraftReading(self.session.questions, progress.latest)
         self._editable = not progress.read_only or self.session.adjudicates()
         self.display.show(opened, self.session.may_see_finding())
+        self._show_marks()
         self._refresh()
         self._say("")
         self.setFocus()
@@ -138,12 +137,13 @@ class ReviewWidget(QWidget):
         self.session.prefetch()
 
     def next_case(self) -> None:
-        """Show the next case that waits for this reader."""
-        case_id = self.session.next_open_case()
-        if case_id is None:
-            self._say("Every case on the list is done.")
-        else:
+        """Show the next case that waits for this reader; the work list says why one cannot be opened."""
+        before = self.session.opened
+        while (case_id := self.session.next_open_case()) is not None:
             self.open_case(case_id)
+            if self.session.opened is not before:
+                return
+        self._say("Every case on the list is done, or cannot be opened.")
 
     def take_key(self, name: str) -> bool:
         """Do what a key means; whether it meant anything here."""
@@ -203,6 +203,27 @@ class ReviewWidget(QWidget):
         if self.draft is not None:
             self.draft.step(by)
             self._refresh()
+
+    def _mark(self) -> None:
+        draft = self.draft
+        if draft is None or not self._editable:
+            return
+        side, target = draft.question.side, draft.question.level
+        if side is None or target is None or draft.question.kind is QuestionKind.COVERED:
+            self._say("Go to a question about a puncture to mark its level.", bad=True)
+            return
+
+        def take(point: PointPx) -> None:
+            draft.marks[(side, target)] = point
+            self._show_marks()
+            self._say("Marked.")
+
+        self.display.pick(take)
+        self._say(f"Click on the image where the {side} needle (target {target}) ends.")
+
+    def _show_marks(self) -> None:
+        if self.draft is not None:
+            self.display.show_marks({f"{side} {target}": at for (side, target), at in self.draft.marks.items()})
 
     def _go_to_question(self, row: int, _column: int) -> None:
         if self.draft is not None:

@@ -58,7 +58,7 @@ class WorklistModel(QAbstractTableModel):
         if role != Qt.ItemDataRole.DisplayRole or not index.isValid():
             return None
         row = self.row(index.row())
-        return (row.case_id, row.status.value, row.mine, row.others)[index.column()]
+        return (row.case_id, row.status.value, row.problem or row.mine, row.others)[index.column()]
 
     def row(self, number: int) -> WorklistRow:
         row = self._rows[number]
