@@ -319,15 +319,16 @@ def _covered(
     carried = contrast.alignment.uncertainty_px if contrast.alignment is not None else 0.0
     sigma = float(np.sqrt(junction.uncertainty_px**2 + contrast.outline_uncertainty_px**2 + carried**2))
     decided = settings.decision_sds * sigma
-    if margin >= decided:
-        answer, reason = Answer.YES, f"{margin:.1f} px inside the outline, {decided:.1f} px needed"
-    elif -margin > decided:
-        answer, reason = Answer.NO, f"{-margin:.1f} px outside the outline, {decided:.1f} px needed"
-    else:
-        where = "inside" if margin >= 0 else "outside"
-        answer = Answer.UNDETERMINED
-        reason = f"{abs(margin):.1f} px {where} the outline, within its uncertainty of {decided:.1f} px"
     pixel_mm = geometry.mm_per_px
+    off, needed = _length(abs(margin), pixel_mm), _length(decided, pixel_mm)
+    where = "inside" if margin >= 0 else "outside"
+    if margin >= decided:
+        answer, reason = Answer.YES, f"{off} inside the outline, {needed} needed"
+    elif -margin > decided:
+        answer, reason = Answer.NO, f"{off} outside the outline, {needed} needed"
+    else:
+        answer = Answer.UNDETERMINED
+        reason = f"{off} {where} the outline, within its uncertainty of {needed}"
     return Coverage(
         junction.level,
         junction.side,
@@ -338,6 +339,11 @@ def _covered(
         margin_px=margin,
         sigma_px=sigma,
     )
+
+
+def _length(pixels: float, pixel_mm: float | None) -> str:
+    """A length in words: mm where the image has a scale, else pixels."""
+    return f"{pixels:.1f} px" if pixel_mm is None else f"{pixels * pixel_mm:.1f} mm"
 
 
 def _bilinear(image: FloatImage, row: float, col: float) -> float:
