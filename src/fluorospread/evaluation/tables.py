@@ -114,19 +114,25 @@ def print_films(scores: Sequence[FilmScore | FilmFailure]) -> None:
     """One row a real film, then the counts for films in scope."""
     console = Console()
     table = Table(title="Real films against their reader", title_justify="left", title_style="bold")
-    for heading in ("film", "scope", "status", "outcome", "names", "junction error (mm)", "why not confident"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("film", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("named right", no_wrap=True)
+    table.add_column("junctions, median", no_wrap=True)
+    table.add_column("why not confident", overflow="fold")
     style = {FilmOutcome.RIGHT: "green", FilmOutcome.WRONG: "bold red", FilmOutcome.ABSTAINED: "yellow"}
     for score in scores:
         if isinstance(score, FilmFailure):
-            table.add_row(score.name, "", "", Text("error", "bold red"), "", "", score.reason)
+            table.add_row(score.name, Text("error", "bold red"), "", "", score.reason)
             continue
         errors = ErrorSummary.of(score.junction_errors_mm)
-        junctions = "" if errors.median_mm is None else f"{errors.median_mm:.1f} (n = {errors.count})"
-        names = f"{len(score.levels.right)} right, {len(score.levels.wrong)} wrong, {len(score.levels.missed)} missed"
-        scope = "adult" if score.in_scope else "out of scope"
-        outcome = Text(score.outcome.value, style[score.outcome])
-        table.add_row(score.name, scope, score.status.value, outcome, names, junctions, score.reason)
+        junctions = "" if errors.median_mm is None else f"{errors.median_mm:.1f} mm (n = {errors.count})"
+        levels = score.levels
+        names = f"{len(levels.right)} of {len(levels.right) + len(levels.wrong) + len(levels.missed)}"
+        film = score.name if score.in_scope else f"{score.name} *"
+        table.add_row(film, Text(score.outcome.value, style[score.outcome]), names, junctions, score.reason)
+    if any(isinstance(score, FilmScore) and not score.in_scope for score in scores):
+        table.caption = "* out of scope: a child or severe deformity"
+        table.caption_justify = "left"
     console.print(table)
     for name, value in film_lines(scores):
         console.print(Text(f"{name}: {value}"))
