@@ -208,6 +208,16 @@ def test_a_case_locked_earlier_is_revealed_when_it_is_opened_again(session_of: M
     assert kinds(tmp_path, "P1-01")[-2:] == [EventKind.OPENED, EventKind.REVEALED]
 
 
+def test_a_reader_whose_screen_showed_the_result_is_not_blind(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    session.open("P1-01", "its findings were open in the viewer")
+    assert kinds(tmp_path, "P1-01") == [EventKind.OPENED, EventKind.RESULT_SEEN]
+    assert not session.progress("P1-01").blinded
+    session.lock_and_reveal(reading())
+    session.open("P1-01", "its findings were open in the viewer")
+    assert kinds(tmp_path, "P1-01")[-1] is EventKind.OPENED
+
+
 def test_a_folder_without_cases_or_with_one_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaseFileError, match=r"no case\.json here"):
         find_case_files(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fluorospread.errors import FluorospreadError
+from napari_fluorospread.review_session import find_case_files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,6 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reader", required=True, help="your name, the same every time")
     parser.add_argument("--store", default="", help="file or postgresql:// URL; reviews.sqlite in FOLDER if not given")
     given = parser.parse_args(arguments)
+    try:
+        # napari takes seconds to start; a wrong folder is said at once.
+        find_case_files(given.folder)
+    except FluorospreadError as error:
+        parser.exit(error.exit_code, f"{error}\n")
 
     import napari
 

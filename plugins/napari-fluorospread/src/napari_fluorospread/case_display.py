@@ -67,6 +67,10 @@ class CaseDisplay:
         if with_findings:
             self.reveal()
 
+    def shows_findings_of(self, case_id: str) -> bool:
+        """Whether findings of that case are in the viewer, whoever put them there."""
+        return any(tag.case is not None and tag.case.case_id == case_id for _, tag in self._tagged())
+
     def reveal(self) -> None:
         """Add the findings to the case that is shown."""
         if self._opened is not None and not self.has_findings:

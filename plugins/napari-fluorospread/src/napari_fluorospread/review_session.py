@@ -142,9 +142,15 @@ class ReviewSession:
             return may_adjudicate(self._steps(case_id), self.reader)
         return status not in _DONE
 
-    def open(self, case_id: str) -> OpenedCase:
+    def open(self, case_id: str, seen: str = "") -> OpenedCase:
         """Open a case, start its clock, and record that it was opened. Where the first reading was locked
         earlier and the finding not shown any more, it is shown now.
+
+        Parameters
+        ----------
+        seen
+            How this reader has already come to see the result, where that is so: a reader who may not see
+            it yet is recorded as not blind.
 
         Raises
         ------
@@ -156,8 +162,11 @@ class ReviewSession:
             opened = self._load(case_id)
             questions = questions_of(self._protocol_of(opened), opened.case.contrast_given)
             self._record(opened, EventKind.OPENED)
-            if self.progress(case_id).status is CaseStatus.BLIND_READ:
+            progress = self.progress(case_id)
+            if progress.status is CaseStatus.BLIND_READ:
                 self._record(opened, EventKind.REVEALED)
+            elif progress.status is CaseStatus.READING and progress.blinded and seen:
+                self._record(opened, EventKind.RESULT_SEEN, why=seen)
         except FluorospreadError as error:
             self._problems[case_id] = str(error)
             raise

@@ -119,8 +119,9 @@ class ReviewWidget(QWidget):
 
     def open_case(self, case_id: str) -> None:
         """Show a case at the stage this reader left it."""
+        on_screen = self.display.shows_findings_of(case_id)
         try:
-            opened = self.session.open(case_id)
+            opened = self.session.open(case_id, "its findings were open in the viewer" if on_screen else "")
         except FluorospreadError as error:
             self._say(str(error), bad=True)
             self.recorded.emit(case_id)

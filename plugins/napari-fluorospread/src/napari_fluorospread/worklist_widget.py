@@ -182,6 +182,9 @@ class WorklistWidget(QWidget):
             self.folder.setText(chosen)
 
     def _start_clicked(self) -> None:
+        if not self.folder.text().strip():
+            self.message.setText("Choose the folder with the verified cases.")
+            return
         try:
             self.start(self.reader.text().strip(), Path(self.folder.text().strip()), self.store.text().strip())
         except FluorospreadError as error:
