@@ -148,4 +148,10 @@ def test_two_cases_are_read_blind_revealed_and_signed_with_the_keyboard_alone(
     assert room.review.stage.text() == "Signed: read only"
     assert room.review.table.item(0, 1).text() == "L5"
     assert room._model is not None
+    room.refresh_button.click()
     assert [room._model.row(n).status for n in (0, 1)] == [CaseStatus.SIGNED] * 2
+
+    room.stop_button.click()
+    assert room.session is None
+    assert finding_layers(room) == []
+    assert room.form.isVisibleTo(room)

@@ -153,6 +153,18 @@ def test_others_are_shown_only_after_the_own_signature(session_of: MakeSession) 
     assert [who for who, _ in second.readings_of_others()] == ["A"]
 
 
+def test_what_others_record_meanwhile_is_taken_in_by_a_refresh(session_of: MakeSession) -> None:
+    third = session_of("C")
+    for reader, level in (("A", Level.L5), ("B", Level.L4)):
+        session = session_of(reader)
+        session.open("P1-03")
+        session.lock_and_reveal(reading(level))
+        session.sign(reading(level))
+    assert third.row("P1-03").status is CaseStatus.NEW
+    third.refresh_all()
+    assert third.row("P1-03").status is CaseStatus.ADJUDICATE
+
+
 def test_a_third_reader_is_led_to_the_disagreement(session_of: MakeSession) -> None:
     for reader, level in (("A", Level.L5), ("B", Level.L4)):
         session = session_of(reader)

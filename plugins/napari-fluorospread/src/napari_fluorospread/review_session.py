@@ -94,13 +94,12 @@ class ReviewSession:
         self._clock = clock
         self._protocol = protocol
         self._since = clock()
-        # A case another reader has read and this reader's folder lacks does not belong on this list.
-        logged = store.all_events()
-        self._events: dict[str, tuple[LoggedEvent, ...]] = {name: logged.get(name, ()) for name in self._files}
+        self._problems: dict[str, str] = {}
+        self._events: dict[str, tuple[LoggedEvent, ...]] = {}
+        self.refresh_all()
         self.order = reading_order(self._files, self.reader)
         self.opened: OpenedCase | None = None
         self._questions: Questions | None = None
-        self._problems: dict[str, str] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="next-case")
         self._next: tuple[str, Future[OpenedCase]] | None = None
 
@@ -225,8 +224,15 @@ class ReviewSession:
         self._record(self._open, EventKind.ADJUDICATED, reading, timed=True)
 
     def refresh(self, case_id: str) -> None:
-        """Take in what other workstations recorded."""
+        """Take in what other workstations recorded about one case."""
         self._events[case_id] = self._store.events(case_id)
+
+    def refresh_all(self) -> None:
+        """Take in what other workstations recorded, and try cases again that could not be opened."""
+        # The store may hold cases that are not in this folder; they do not belong on this list.
+        logged = self._store.all_events()
+        self._events = {name: logged.get(name, ()) for name in self._files}
+        self._problems.clear()
 
     @property
     def _open(self) -> OpenedCase:

@@ -66,6 +66,12 @@ class WorklistModel(QAbstractTableModel):
             row = self._rows[number] = self._session.row(self._session.order[number])
         return row
 
+    def refresh_all(self) -> None:
+        """Look at every case anew."""
+        self.beginResetModel()
+        self._rows = [None] * len(self._session.order)
+        self.endResetModel()
+
     def refresh(self, case_id: str) -> None:
         """Look at one case anew."""
         number = self._session.order.index(case_id)
@@ -102,9 +108,15 @@ class WorklistWidget(QWidget):
         form.addRow("Store", self.store)
         form.addRow(self.start_button)
         self.message, self.progress = QLabel(), QLabel()
-        self.stop_button = QPushButton("Stop reading")
+        self.running = QWidget()
+        self.refresh_button, self.stop_button = QPushButton("Refresh"), QPushButton("Stop reading")
+        self.refresh_button.setToolTip("Take in what other workstations recorded")
+        self.refresh_button.clicked.connect(self._refresh_all)
         self.stop_button.clicked.connect(self.stop)
-        self.stop_button.setVisible(False)
+        running = QHBoxLayout(self.running)
+        running.addWidget(self.refresh_button)
+        running.addWidget(self.stop_button)
+        self.running.setVisible(False)
         self.message.setWordWrap(True)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter, e.g. new")
@@ -121,7 +133,7 @@ class WorklistWidget(QWidget):
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.doubleClicked.connect(self._open_row)
         layout = QVBoxLayout(self)
-        for widget in (self.form, self.message, self.progress, self.stop_button, self.filter, self.table):
+        for widget in (self.form, self.message, self.progress, self.running, self.filter, self.table):
             layout.addWidget(widget)
 
     def start(self, reader: str, folder: Path, store_url: str = "", keys: Path | None = None) -> None:
@@ -155,7 +167,7 @@ class WorklistWidget(QWidget):
         self._review_dock = self._viewer.window.add_dock_widget(self.review, name="Review", area="right")
         self.message.setText("")
         self.form.setVisible(False)
-        self.stop_button.setVisible(True)
+        self.running.setVisible(True)
         self._show_progress()
         self.review.next_case()
 
@@ -169,7 +181,7 @@ class WorklistWidget(QWidget):
             self.session.close()
             self.session = None
         self.form.setVisible(True)
-        self.stop_button.setVisible(False)
+        self.running.setVisible(False)
         self.progress.setText("")
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
@@ -197,6 +209,17 @@ class WorklistWidget(QWidget):
     def _refresh(self, case_id: str) -> None:
         if self._model is not None:
             self._model.refresh(case_id)
+        self._show_progress()
+
+    def _refresh_all(self) -> None:
+        if self.session is None or self._model is None:
+            return
+        try:
+            self.session.refresh_all()
+        except FluorospreadError as error:
+            self.message.setText(str(error))
+            return
+        self._model.refresh_all()
         self._show_progress()
 
     def _show_progress(self) -> None:
