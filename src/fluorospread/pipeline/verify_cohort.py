@@ -123,7 +123,7 @@ def _run_jobs(client: Any, jobs: Sequence[CaseJob]) -> Iterator[CaseRun]:
 
 
 def _worker_count(client: Any) -> int:
-    return sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
+    return sum(client.nthreads().values())
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def _case(row: Row) -> dict[str, str]:
         verdict = "excluded" if row.case.excluded else "failed"
         parts = ""
     else:
-        reason = "; ".join(f"{name}: {why}" for name, why in row.open_criteria)
+        reason = _open_reasons(row)
         verdict = OUTCOME_WORDS[row.outcome]
         parts = f"{OUTCOME_WORDS[row.puncture]}; {OUTCOME_WORDS[row.coverage_outcome]}"
     return {
@@ -148,3 +148,14 @@ def _case(row: Row) -> dict[str, str]:
         "parts": parts,
         "reason": reason,
     }
+
+
+def _open_reasons(row: Row) -> str:
+    """Each reason once, with the first criterion it leaves open and how many more."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in row.open_criteria:
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(
+        f"{names[0]}{f' (and {len(names) - 1} more)' if len(names) > 1 else ''}: {why}"
+        for why, names in by_reason.items()
+    )

@@ -143,7 +143,7 @@ def coverage_table(summary: CohortSummary) -> Table | None:
         return None
     headings = ("Level", "Side", "Assessed", "Covered", "Not covered", "Undetermined", "Covered, 95 %")
     note = "Cases with measurable contrast only. Clopper–Pearson; undetermined counts as not covered."
-    return Table("Coverage of the SAP–TP junctions", headings, (10, 16, 14, 14, 14, 14, 18), tuple(lines), note)
+    return Table("Coverage of the SAP–TP junctions", headings, (9, 13, 14, 13, 15, 18, 18), tuple(lines), note)
 
 
 def spread_table(summary: CohortSummary) -> Table | None:

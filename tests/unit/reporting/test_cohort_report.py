@@ -227,6 +227,16 @@ def test_the_report_links_to_each_case_and_runs_nothing(full_case: CaseResult) -
     assert not re.search(r'(?:src|href)="(?!data:image/png;base64,|a/case_report)', page)
 
 
+def test_a_reason_that_leaves_several_criteria_open_is_said_once(full_case: CaseResult) -> None:
+    criteria = tuple(Criterion(name, CriterionResult.UNDETERMINED, "no anchor") for name in ("one", "two", "three"))
+    result = _undetermined(full_case, "a")
+    result = replace(result, verdict=replace(result.verdict, criteria=criteria))
+    entry = CohortEntry(CohortCase("a", "a"), result)
+    page = cohort_report_html(Cohort("n", (entry.case,)), summarise_cohort([entry]))
+    assert "one (and 2 more): no anchor" in page
+    assert page.count("no anchor") == 1
+
+
 def test_results_are_let_go_as_the_next_are_taken(full_case: CaseResult, tmp_path: Path) -> None:
     taken: list[weakref.ref[CaseResult]] = []
     alive: list[int] = []
