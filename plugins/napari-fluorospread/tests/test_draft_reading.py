@@ -62,6 +62,16 @@ def test_answering_goes_on_to_the_next_open_question() -> None:
     assert draft.current == 3
 
 
+def test_nothing_is_asked_about_contrast_that_was_not_given() -> None:
+    draft = DraftReading(Questions(ASKED.punctures, ()))
+    for key in ("5", "yes", "3", "5", "yes", "3", "1"):
+        draft.answer(key)
+    reading = draft.to_reading()
+    assert reading.aberrant_flow is None
+    assert reading.junctions == ()
+    assert not reading.has_doubt
+
+
 def test_a_draft_from_a_reading_holds_its_answers() -> None:
     reading = answered().to_reading()
     draft = DraftReading(ASKED, reading)

@@ -76,11 +76,14 @@ class JunctionReading:
 
 @dataclass(frozen=True)
 class Reading:
-    """One reader's answers to every question of one case. `junctions` is empty where no contrast was given."""
+    """One reader's answers to every question of one case.
+
+    Where no contrast was given nothing is asked about it: `junctions` is empty and `aberrant_flow` None.
+    """
 
     punctures: tuple[PunctureReading, ...]
     junctions: tuple[JunctionReading, ...]
-    aberrant_flow: Answer
+    aberrant_flow: Answer | None
     image_quality: ImageQuality
     comment: str = ""
 

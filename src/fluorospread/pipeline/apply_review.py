@@ -169,7 +169,7 @@ def _reading_of(events: Events, reader: str, kind: EventKind) -> Reading | None:
 
 def _answers(reading: Reading) -> dict[str, str]:
     """Each answer under a name that is the same for every reader."""
-    answers = {"aberrant flow": reading.aberrant_flow.value}
+    answers = {} if reading.aberrant_flow is None else {"aberrant flow": reading.aberrant_flow.value}
     for p in reading.punctures:
         answers[f"level seen, {p.side} (target {p.target})"] = p.level_seen or CANNOT_TELL
         answers[f"at target {p.target}, {p.side}"] = p.at_target.value

@@ -118,13 +118,14 @@ def _reading_to_json(reading: Reading) -> Json:
         "junctions": [
             {"level": j.level.value, "side": j.side.value, "covered": j.covered.value} for j in reading.junctions
         ],
-        "aberrant_flow": reading.aberrant_flow.value,
+        "aberrant_flow": None if reading.aberrant_flow is None else reading.aberrant_flow.value,
         "image_quality": reading.image_quality.value,
         "comment": reading.comment,
     }
 
 
 def _json_to_reading(document: Json) -> Reading:
+    flow = document["aberrant_flow"]
     return Reading(
         punctures=tuple(
             PunctureReading(
@@ -140,7 +141,7 @@ def _json_to_reading(document: Json) -> Reading:
         junctions=tuple(
             JunctionReading(Level(j["level"]), Side(j["side"]), Answer(j["covered"])) for j in document["junctions"]
         ),
-        aberrant_flow=Answer(document["aberrant_flow"]),
+        aberrant_flow=None if flow is None else Answer(flow),
         image_quality=ImageQuality(document["image_quality"]),
         comment=document["comment"],
     )

@@ -102,7 +102,8 @@ def _answers(events: Sequence[LoggedEvent]) -> Iterator[dict[str, object]]:
                 "level": j.level.value,
                 "answer": j.covered.value,
             }
-        yield common | {"question": "aberrant flow", "answer": reading.aberrant_flow.value}
+        if reading.aberrant_flow is not None:
+            yield common | {"question": "aberrant flow", "answer": reading.aberrant_flow.value}
         yield common | {"question": "image quality", "answer": reading.image_quality.value}
 
 

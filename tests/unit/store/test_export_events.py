@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def test_the_json_export_reads_back_to_the_same_events(store, key, make_event, t
     assert [json_to_event(entry) for entry in document["events"]] == [entry.event for entry in logged]
     assert [entry["signature"] for entry in document["events"]] == [entry.signature for entry in logged]
     assert document["reader_keys"] == {"Dr. Āda": key.public.text}
+
+
+def test_what_was_not_asked_has_no_row(store, key, make_event, tmp_path: Path) -> None:
+    event = make_event()
+    assert event.reading is not None
+    reading = replace(event.reading, aberrant_flow=None, junctions=())
+    logged = store.append(replace(event, reading=reading), key)
+    assert store.events("P1-01") == (logged,)
+    export_csv(store, tmp_path / "log.csv")
+    text = (tmp_path / "log.csv").read_text(encoding="utf-8")
+    assert "aberrant flow" not in text
+    assert "image quality" in text
 
 
 def test_the_csv_export_has_one_row_an_answer(store, key, make_event, tmp_path: Path) -> None:

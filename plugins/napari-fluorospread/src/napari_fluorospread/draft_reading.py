@@ -81,14 +81,16 @@ CHOICES: Mapping[QuestionKind, Mapping[str, Value]] = {
 
 
 def questions_in_order(asked: Questions) -> tuple[Question, ...]:
-    """Each puncture's level, target and confidence, then each junction, then the image as a whole."""
+    """Each puncture's level, target and confidence, then each junction and the contrast's flow where contrast
+    is asked about, then the image as a whole."""
     order = [
         Question(kind, side, target)
         for side, target in asked.punctures
         for kind in (QuestionKind.LEVEL, QuestionKind.AT_TARGET, QuestionKind.CONFIDENCE)
     ]
     order += [Question(QuestionKind.COVERED, side, level) for level, side in asked.junctions]
-    return (*order, Question(QuestionKind.FLOW), Question(QuestionKind.QUALITY))
+    order += [Question(QuestionKind.FLOW)] if asked.junctions else []
+    return (*order, Question(QuestionKind.QUALITY))
 
 
 def words(value: Value | None) -> str:
@@ -150,7 +152,7 @@ class DraftReading:
                 JunctionReading(level, side, Answer(self._value(QuestionKind.COVERED, side, level)))
                 for level, side in self._asked.junctions
             ),
-            aberrant_flow=Answer(self._value(QuestionKind.FLOW)),
+            aberrant_flow=Answer(self._value(QuestionKind.FLOW)) if self._asked.junctions else None,
             image_quality=ImageQuality(self._value(QuestionKind.QUALITY)),
             comment=self.comment.strip(),
         )
@@ -179,6 +181,7 @@ def answers_of(reading: Reading) -> dict[Question, Value]:
         answers[Question(QuestionKind.CONFIDENCE, p.side, p.target)] = p.confidence
     for j in reading.junctions:
         answers[Question(QuestionKind.COVERED, j.side, j.level)] = j.covered
-    answers[Question(QuestionKind.FLOW)] = reading.aberrant_flow
+    if reading.aberrant_flow is not None:
+        answers[Question(QuestionKind.FLOW)] = reading.aberrant_flow
     answers[Question(QuestionKind.QUALITY)] = reading.image_quality
     return answers
