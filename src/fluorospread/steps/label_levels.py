@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluorospread.landmarks.decode_chain import Chain
-from fluorospread.landmarks.read_spine import RIB_CHANNEL, Reading, read_spine
+from fluorospread.landmarks.read_spine import RIB_CHANNEL, Anchors, Reading, read_spine
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level
 from fluorospread.model.findings import Anchor, LevelAlternative, LevelLabels, LevelStatus, Vertebra
 from fluorospread.model.geometry import PointPx, RowsTowards
@@ -33,6 +33,10 @@ CENTRE_SPREAD_PITCHES = 0.05
 
 _CHANNEL_LEVELS = (Level.S1, Level.L5, Level.L4, Level.L3, Level.L2, Level.L1, Level.T12, Level.T11)
 _LUMBAR = range(1, 6)
+# Mean log probability above which a vertebra counts as seen.
+_SEEN = float(np.log(0.4))
+# Pitches beyond the chain in which one more vertebra would be seen whole.
+_ROOM_FOR_A_VERTEBRA = 1.5
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ class LabelSettings:
 
     least_probability: float = 0.99
     least_margin: float = 1.2
-    least_votes: float = 0.85
+    least_votes: float = 0.8
     least_name: float = 0.6
     least_anchor: float = 0.75
     most_misfit: float = 1.5
-    most_crowding: float = 2.2
-    most_curve_deg: float = 32.0
+    most_crowding: float = 3.2
+    most_curve_deg: float = 24.0
     least_frontal: float = 0.6
     least_centre: float = 0.3
     most_moved: float = 0.3
@@ -88,9 +92,26 @@ class LabelSettings:
     sharpness: float = 1.0
 
 
+def decisive_anchors(reading: Reading) -> Anchors:
+    """The reading's anchors, without a rib that the edge of the field cuts off.
+
+    Where the vertebra above the rib's is not seen, the rib may belong to that one, so it neither numbers
+    the spine nor contradicts the sacrum unless it sits where the names put it.
+    """
+    chain, anchors = reading.chain, reading.anchors
+    if chain is None or anchors.rib_channel is None or anchors.rib_channel == RIB_CHANNEL:
+        return anchors
+    seen_above = any(
+        k > anchors.rib_channel and log_p > _SEEN for k, log_p in zip(chain.channels, chain.log_p, strict=True)
+    )
+    if seen_above or reading.room_above >= _ROOM_FOR_A_VERTEBRA:
+        return anchors
+    return Anchors(anchors.sacrum, 0.0, None)
+
+
 def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> list[str]:
     """Doubts about what numbers the spine: an anchor missing where it should be seen, or two that disagree."""
-    anchors = reading.anchors
+    anchors = decisive_anchors(reading)
     sacrum, rib = anchors.sacrum >= settings.least_anchor, anchors.rib >= settings.least_anchor
     if not sacrum and not rib:
         return ["neither sacrum nor twelfth rib is surely seen"]
@@ -230,7 +251,7 @@ def _given(chain: Chain | None, given: Mapping[Level, PointPx]) -> LevelLabels:
 
 def decide(reading: Reading, settings: LabelSettings) -> LevelLabels:
     """The reading's numbering with its status, anchor, assumption and rivals."""
-    chain, anchors = reading.chain, reading.anchors
+    chain, anchors = reading.chain, decisive_anchors(reading)
     doubts = _doubts(reading, settings)
     if reading.frontal < settings.least_frontal:
         reason = "not recognised as a frontal image of the lumbar spine"

@@ -25,7 +25,7 @@ def gem(centre: np.ndarray, size: float) -> Surface:
 def part(height_mm: float, size: float = 1.0) -> Part:
     centre = np.array([0.0, 0.0, height_mm])
     shape = VertebraShape(17 * size, 30 * size, 45 * size, 26 * size)
-    marks = {"center": centre, "junction.left": centre + [25 * size, 20 * size, 6 * size]}
+    marks = {"center": centre, "junction.left": centre + np.array([25.0, 20.0, 6.0]) * size}
     return Part(gem(centre, 20 * size), gem(centre, 18 * size), Frame(centre, np.eye(3)), shape, marks)
 
 

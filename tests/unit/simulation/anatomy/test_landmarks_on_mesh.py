@@ -29,7 +29,7 @@ def toy_vertebra() -> Surface:
     solid |= (np.abs(x) < 4) & (y > 32) & (y < 62) & (np.abs(z + 6) < 8)
     smooth = gaussian_filter(solid.astype(float), 0.8)
     vertices, faces, _, _ = marching_cubes(smooth, 0.5)
-    return wound_outwards(vertices + [-60, -30, -40], faces.astype(np.int32))
+    return wound_outwards(vertices - np.array([60, 30, 40]), faces.astype(np.int32))
 
 
 def turned(axial_deg: float, coronal_deg: float, sagittal_deg: float) -> np.ndarray:
