@@ -65,7 +65,7 @@ def match_levels(labels: LevelLabels, truth: Mapping[Level, PointPx], scored: Se
     Parameters
     ----------
     truth
-        Every true centre in view, also of levels that are not scored (a centre named L5 on S1 is wrong).
+        Every true centre, also of levels that are not scored (a centre named L5 on S1 is wrong).
     scored
         Levels that count; a found vertebra counts when its name or its true level is among them.
     """

@@ -59,7 +59,7 @@ def _answer(value: bool) -> Answer:
 
 
 def _score_image(image: CaseImage, labels: LevelLabels, truth: TrueImage) -> ImageScore:
-    scored = tuple(level for level in _SCORED_LEVELS if level in truth.centers)
+    scored = tuple(level for level in _SCORED_LEVELS if level in truth.in_view)
     match = match_levels(labels, truth.centers, scored)
     junctions: list[float] = []
     within: list[bool] = []

@@ -25,13 +25,16 @@ class TrueNeedle:
 
 @dataclass(frozen=True)
 class TrueImage:
-    """What is true of one image. Points out of the open field are left out."""
+    """What is true of one image. `centers` holds every vertebra, also those out of the open field, so that a
+    name given to a body at the edge is compared with its own; `in_view` names those that count. Junctions out
+    of the open field are left out."""
 
     path: str
     role: Role
     mm_per_px: float
     columns_towards: ColumnsTowards
     centers: dict[Level, PointPx]
+    in_view: tuple[Level, ...]
     junctions: dict[tuple[Level, Side], PointPx]
     needles: tuple[TrueNeedle, ...]
     contrast_mask: BoolImage | None = field(repr=False, default=None)
@@ -95,7 +98,8 @@ def _image(raw: dict[str, Any]) -> TrueImage:
         role=Role(raw["role"]),
         mm_per_px=float((spacing_row * spacing_col) ** 0.5),
         columns_towards=ColumnsTowards(raw["columns_towards"]),
-        centers={Level(p["level"]): _point(p["point_px"]) for p in raw["vertebrae"] if p["in_view"]},
+        centers={Level(p["level"]): _point(p["point_px"]) for p in raw["vertebrae"]},
+        in_view=tuple(Level(p["level"]) for p in raw["vertebrae"] if p["in_view"]),
         junctions={
             (Level(p["level"]), Side(p["side"])): _point(p["point_px"]) for p in raw["junctions"] if p["in_view"]
         },
