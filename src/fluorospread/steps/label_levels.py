@@ -82,7 +82,7 @@ class LabelSettings:
     least_name: float = 0.6
     least_anchor: float = 0.75
     most_misfit: float = 1.5
-    most_crowding: float = 3.2
+    most_crowding: float = 2.7
     most_curve_deg: float = 24.0
     least_frontal: float = 0.6
     least_centre: float = 0.3
@@ -93,13 +93,13 @@ class LabelSettings:
 
 
 def decisive_anchors(reading: Reading) -> Anchors:
-    """The reading's anchors, without a rib that the edge of the field cuts off.
+    """The reading's anchors, without a rib that seems too low only because the edge of the field cuts it off.
 
     Where the vertebra above the rib's is not seen, the rib may belong to that one, so it neither numbers
     the spine nor contradicts the sacrum unless it sits where the names put it.
     """
     chain, anchors = reading.chain, reading.anchors
-    if chain is None or anchors.rib_channel is None or anchors.rib_channel == RIB_CHANNEL:
+    if chain is None or anchors.rib_channel is None or anchors.rib_channel >= RIB_CHANNEL:
         return anchors
     seen_above = any(
         k > anchors.rib_channel and log_p > _SEEN for k, log_p in zip(chain.channels, chain.log_p, strict=True)

@@ -58,7 +58,7 @@ def test_exported_weights_answer_like_the_checkpoint(tmp_path: Path) -> None:
     torch.manual_seed(0)
     task = TASKS["junctions"]
     torch.save({"averaged": LandmarkNet(task.landmarks, task.widths).state_dict()}, tmp_path / "junctions.pt")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="legacy TorchScript"):
         gap = export("junctions", tmp_path / "junctions.pt", tmp_path / "weights")
     assert gap < 0.05
     sums = (tmp_path / "weights" / "SHA256SUMS").read_text("ascii").split()
