@@ -53,6 +53,8 @@ class LabelSettings:
         Share of regions, each judged alone, that prefer this numbering (0..1).
     least_name
         Geometric mean probability of the lumbar vertebrae's names (0..1).
+    least_single_name
+        Probability of the least sure lumbar vertebra's name (0..1).
     least_anchor
         Probability that an anchor is in view (0..1).
     most_misfit
@@ -80,6 +82,7 @@ class LabelSettings:
     least_margin: float = 1.2
     least_votes: float = 0.8
     least_name: float = 0.6
+    least_single_name: float = 0.45
     least_anchor: float = 0.75
     most_misfit: float = 1.5
     most_crowding: float = 2.7
@@ -122,6 +125,10 @@ def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> l
             if sacrum
             else "the last rib does not sit where the names put it"
         )
+    # What alone numbers the spine must itself be named for sure.
+    alone = None if sacrum and rib else 0 if sacrum else RIB_CHANNEL
+    if alone in chain.channels and np.exp(chain.log_p[chain.channels.index(alone)]) < settings.least_name:
+        doubts.append("the vertebra that numbers the others is not surely recognised")
     # Steps from the chain's lower end to S1: the sacrum is in the field if there is that much room.
     if not sacrum and reading.room_below > chain.channels[0] + settings.anchor_room:
         doubts.append("the sacrum should be in view but is not recognised")
@@ -166,7 +173,10 @@ def _doubts(reading: Reading, settings: LabelSettings) -> list[str]:
         doubts.append("a numbering moved by one fits nearly as well")
     if not reading.votes or np.mean([v == 0 for v in reading.votes]) < settings.least_votes:
         doubts.append("regions of the image do not agree on the numbering")
-    if lumbar and float(np.exp(chain.log_p[lumbar].mean())) < settings.least_name:
+    names = np.exp(chain.log_p[lumbar])
+    if lumbar and (
+        float(names.prod()) ** (1 / len(names)) < settings.least_name or names.min() < settings.least_single_name
+    ):
         doubts.append("the vertebrae are hard to tell apart")
     return doubts + _shape_doubts(reading, chain, settings)
 

@@ -106,6 +106,20 @@ def test_a_rib_cut_off_by_the_edge_does_not_contradict_the_sacrum() -> None:
     assert "enclose 4 lumbar" in whole.reason
 
 
+def test_a_lone_anchor_must_be_named_for_sure() -> None:
+    part = chain(2, 7)
+    log_p = part.log_p.copy()
+    log_p[part.channels.index(6)] = np.log(0.5)
+    doubtful = reading(chain=replace(part, log_p=log_p), anchors=Anchors(0.0, 0.98, 6), room_below=0.5)
+    assert "not surely recognised" in decide(doubtful, SETTINGS).reason
+
+
+def test_one_vertebra_with_a_doubtful_name_is_enough_for_doubt() -> None:
+    log_p = chain().log_p.copy()
+    log_p[3] = np.log(0.3)
+    assert "hard to tell apart" in decide(reading(chain=replace(chain(), log_p=log_p)), SETTINGS).reason
+
+
 def test_a_sacrum_in_view_but_not_recognised_is_a_doubt() -> None:
     labels = decide(reading(chain=chain(1, 7), anchors=Anchors(0.0, 0.98, 6), room_below=3.0), SETTINGS)
     assert labels.status is LevelStatus.UNCERTAIN

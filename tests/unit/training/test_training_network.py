@@ -54,12 +54,13 @@ def test_an_absent_landmark_wants_absence_and_an_unknown_one_wants_nothing() -> 
     assert float(high) > 8
 
 
+# torch marks its own TorchScript exporter as deprecated; its successor needs one more package.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_exported_weights_answer_like_the_checkpoint(tmp_path: Path) -> None:
     torch.manual_seed(0)
     task = TASKS["junctions"]
     torch.save({"averaged": LandmarkNet(task.landmarks, task.widths).state_dict()}, tmp_path / "junctions.pt")
-    with pytest.warns(DeprecationWarning, match="legacy TorchScript"):
-        gap = export("junctions", tmp_path / "junctions.pt", tmp_path / "weights")
+    gap = export("junctions", tmp_path / "junctions.pt", tmp_path / "weights")
     assert gap < 0.05
     sums = (tmp_path / "weights" / "SHA256SUMS").read_text("ascii").split()
     assert sums[1] == "junctions.onnx"
