@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageSequence
+from PIL import ExifTags, Image, ImageFile, ImageSequence
 
 from fluorospread.dicom.decode import short_reason
 from fluorospread.dicom.pixel_layout import PixelLayout, check_image_size
@@ -47,7 +49,7 @@ def read_picture(path: Path) -> tuple[npt.NDArray[Any], PixelLayout, list[str]]:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and odd metadata; size is checked here, metadata is not used.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            with _whole_files_only(), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 check_image_size(image.height, image.width, path.name)
                 return _grey(image, path.name)
     except FluorospreadError:
@@ -61,6 +63,17 @@ def read_picture(path: Path) -> tuple[npt.NDArray[Any], PixelLayout, list[str]]:
         raise NotAnImageError(
             f"{path.name} cannot be read as PNG, JPEG or TIFF ({short_reason(error)}); export it again."
         ) from error
+
+
+@contextmanager
+def _whole_files_only() -> Iterator[None]:
+    """Pillow's switch for truncated files is global and other libraries (WeasyPrint) turn it on."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _grey(image: Image.Image, name: str) -> tuple[npt.NDArray[Any], PixelLayout, list[str]]:

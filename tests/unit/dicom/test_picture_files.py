@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from fluorospread.dicom.picture_files import equal_channels, is_picture, read_picture
 from fluorospread.dicom.read_radiograph import ReadOverrides, read_radiograph
@@ -133,3 +133,14 @@ def test_only_the_first_page_is_read_and_that_is_said(builders, tmp_path):
 def test_pictures_are_told_by_their_first_bytes(builders):
     assert is_picture(builders.png(np.zeros((8, 8), np.uint8)))
     assert not is_picture(b"%PDF-1.7")
+
+
+def test_a_truncated_picture_is_refused_even_where_a_library_has_told_pillow_to_accept_it(
+    builders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    path = tmp_path / "a.png"
+    path.write_bytes(builders.png(np.random.default_rng(1).integers(0, 255, (64, 64)).astype(np.uint8))[:1500])
+    with pytest.raises(TruncatedImageError, match=r"a\.png ends before its pixels do"):
+        read_picture(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
