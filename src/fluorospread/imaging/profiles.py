@@ -59,44 +59,53 @@ def strip_along(
     return Strip(values, inside, along, across, (r0, c0), direction)
 
 
-def follow_ridge(strip: Strip, reach_px: float, smooth_px: float) -> Vector:
-    """Across-offset (px) of the ridge at every step along: the best smooth path, by dynamic programming.
+def follow_ridge(strip: Strip, reach_px: float, smooth_px: float, between_px: tuple[float, float]) -> Vector:
+    """Across-offset (px) at every step along of the parabola through the ridge between two places along.
 
-    Bent needles leave the straight line by a few pixels; noise must not pull the path off.
+    A shaft bends by a few pixels, and evenly; what the fit is carried on to beyond it cannot pull it off,
+    as the next bone edge would pull a path that follows the brightest pixels. The parabola goes on straight
+    beyond `between_px`.
     """
     from scipy import ndimage
 
     near = np.abs(strip.across_px) <= reach_px
     offsets = strip.across_px[near]
+    body = (strip.along_px >= between_px[0]) & (strip.along_px <= between_px[1])
+    if body.sum() < 8:
+        return np.zeros(len(strip.along_px))
     blurred = ndimage.gaussian_filter1d(strip.values.astype(np.float64), smooth_px, axis=0)
-    score = -ndimage.gaussian_filter1d(blurred, 1.5, axis=1, order=2)[:, near]
-    score /= max(robust_sd(score), 1e-12)
-    score = np.clip(score, -4.0, 4.0)
-    bend = 6.0
-    best = score[0].copy()
-    back = np.zeros(score.shape, dtype=np.intp)
-    moves = np.array([-1, 0, 1])
-    for i in range(1, len(score)):
-        padded = np.pad(best, 1, constant_values=-np.inf)
-        options = np.stack([padded[1 + m : 1 + m + best.size] - bend * abs(m) for m in moves])
-        choice = options.argmax(axis=0)
-        back[i] = np.arange(best.size) + moves[choice]
-        best = options.max(axis=0) + score[i]
-    path = np.empty(len(score), dtype=np.intp)
-    path[-1] = int(best.argmax())
-    for i in range(len(score) - 1, 0, -1):
-        path[i - 1] = back[i, path[i]]
-    smoothed: Vector = ndimage.gaussian_filter1d(offsets[path], max(smooth_px, 1.0), mode="nearest")
-    return smoothed
+    curvature = -ndimage.gaussian_filter1d(blurred, 1.5, axis=1, order=2)[body][:, near]
+    peak = curvature.argmax(axis=1)
+    where, strength = offsets[peak], np.maximum(curvature[np.arange(len(peak)), peak], 0.0)
+    middle, half = 0.5 * (between_px[0] + between_px[1]), max(0.5 * (between_px[1] - between_px[0]), 1.0)
+    along = (strip.along_px[body] - middle) / half
+    # A stretch of strong bone must not outweigh the rest of the shaft.
+    base_weight = np.minimum(strength, 1.5 * float(np.median(strength)) + 1e-12)
+    weight = base_weight.copy()
+    fit = np.zeros(3)
+    for _ in range(6):
+        root = np.sqrt(weight)[:, None]
+        design = np.stack([np.ones_like(along), along, along**2], axis=1)
+        fit = np.linalg.lstsq(design * root, where * root[:, 0], rcond=None)[0]
+        off = where - design @ fit
+        scale = max(robust_sd(off), 0.5)
+        weight = base_weight * np.clip(1.0 - (off / (4.0 * scale)) ** 2, 1e-6, None) ** 2
+    everywhere = (strip.along_px - middle) / half
+    inner = np.clip(everywhere, -1.0, 1.0)
+    path = fit[0] + fit[1] * inner + fit[2] * inner**2 + (fit[1] + 2.0 * fit[2] * inner) * (everywhere - inner)
+    return np.asarray(np.clip(path, -2.0 * reach_px, 2.0 * reach_px))
 
 
 def straightened(strip: Strip, offset_px: Vector) -> FloatArray:
-    """The strip's values with the followed ridge at across 0, (along, across)."""
-    rows = [
-        np.interp(strip.across_px + offset, strip.across_px, row)
-        for row, offset in zip(strip.values, offset_px, strict=True)
-    ]
-    return np.asarray(rows, dtype=np.float32)
+    """The strip's values with the followed ridge at across 0, (along, across); linear between samples."""
+    step = float(strip.across_px[1] - strip.across_px[0])
+    columns = len(strip.across_px)
+    place = np.clip(np.arange(columns)[None, :] + offset_px[:, None] / step, 0.0, columns - 1.0)
+    left = np.minimum(place.astype(np.intp), columns - 2)
+    share = (place - left).astype(np.float32)
+    lower = np.take_along_axis(strip.values, left, axis=1)
+    upper = np.take_along_axis(strip.values, left + 1, axis=1)
+    return np.asarray(lower + share * (upper - lower), dtype=np.float32)
 
 
 def ridge_height(
@@ -132,18 +141,40 @@ def full_width_px(values: FloatArray, across_px: Vector, flank_px: float) -> flo
     return float(width)
 
 
-def run_end(height: Vector, from_index: int, step: int, plateau: float, level: float) -> tuple[float, bool]:
+def running_median(values: Vector, window: int) -> Vector:
+    """Median within a window of samples about each, the window shifted inwards at both ends."""
+    window = min(window, len(values))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(values, window), axis=1)
+    return np.asarray(medians[np.clip(np.arange(len(values)) - window // 2, 0, len(medians) - 1)])
+
+
+def run_end(
+    height: Vector, from_index: int, step: int, plateau: float, level: float, reach: int = 4
+) -> tuple[float, bool]:
     """Index (sub-sample) to which a run of about `plateau` height reaches from `from_index`, going by `step`.
 
     The run ends where the evidence for it, summed outwards, is greatest: samples near the plateau count for it,
-    others against it, so that neither a gap within nor a speckle beyond decides. The end is then put where the
-    height crosses `level` nearby. The second value is False when the run reaches the end of the data.
+    others against it, and a step down counts where it is, so that neither a gap within nor a speckle beyond
+    decides. The plateau follows the
+    median of the last ten `reach` samples, between half and twice its start, as bone behind metal and display
+    curves change its height. The end is then put where the height crosses `level` of the plateau's start, at
+    most `reach` samples farther. The second value is False when the run reaches the end of the data.
     """
     outwards = height[from_index::step] if step > 0 else height[from_index::-1]
-    evidence = np.clip(1.0 - ((outwards - plateau) / (0.45 * plateau)) ** 2, -2.0, 1.0)
-    last = int(np.argmax(np.cumsum(evidence)))
+    memory = 10 * reach
+    before = np.concatenate([np.full(memory, plateau), outwards[:-1]])
+    local = np.median(np.lib.stride_tricks.sliding_window_view(before, memory), axis=1)
+    local = np.clip(local, 0.5 * plateau, 2.0 * plateau)
+    off = (outwards - local) / local
+    evidence = np.clip(1.0 - (off / np.where(off < 0, 0.42, 0.7)) ** 2, -2.0, 1.0)
+    # A shaft ends in a step; bone in line with it only fades.
+    side = max(2, 5 * reach // 2)
+    sums = np.cumsum(np.concatenate([[0.0], np.full(side, outwards[0]), outwards, np.full(side, outwards[-1])]))
+    inner_then_outer = (sums[side:] - sums[:-side]) / side
+    drop_there = (inner_then_outer[1 : 1 + len(outwards)] - inner_then_outer[1 + side :][: len(outwards)]) / plateau
+    last = int(np.argmax(np.cumsum(evidence) + side * np.clip(drop_there, 0.0, 1.5)))
     beyond = last + 1
-    while beyond < len(outwards) and outwards[beyond] >= level and beyond - last < len(outwards) // 20:
+    while beyond < len(outwards) and outwards[beyond] >= level and beyond - last <= reach:
         beyond += 1
     if beyond >= len(outwards):
         return float(from_index + step * last), False

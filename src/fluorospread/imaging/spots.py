@@ -1,4 +1,4 @@
-"""Small, dense spots of metal and the way they are drawn out: a needle seen along its shaft.
+"""Small, dense discs of metal, and the straight run of metal that starts at one: a needle's hub and its shaft.
 
 Points are (row, col) px.
 """
@@ -8,74 +8,111 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from fluorospread.imaging.normalisation import BoolArray, FloatArray, smooth
-from fluorospread.imaging.outlines import Region, regions
+from fluorospread.imaging.normalisation import BoolArray, FloatArray, shrink, shrink_mask
+from fluorospread.imaging.profiles import run_end
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A dense spot: its thickest place, the end farthest from there, its height and its size."""
+    """A disc brighter than all around.
 
-    thickest: tuple[float, float]
-    end: tuple[float, float]
+    `strength` is the weaker of its two curvatures times the squared scale, in units of the image: about a
+    third of the height of a disc of the scale looked for, and next to nothing on lines and edges. `height`
+    is its height above the brightest straight line of `line_px` through it.
+    """
+
+    centre: tuple[float, float]
+    strength: float
     height: float
-    area_px: float
-    radius_px: float
-
-    @property
-    def reach_px(self) -> float:
-        """From the thickest place to the far end."""
-        return float(np.hypot(self.end[0] - self.thickest[0], self.end[1] - self.thickest[1]))
 
 
-def dense_spots(image: FloatArray, valid: BoolArray, least_height: float, largest_px: float) -> list[Spot]:
-    """Spots no wider than `largest_px` that stand `least_height` above all around, highest first.
+def compact_spots(
+    image: FloatArray, valid: BoolArray, sigma_px: float, least_strength: float, line_px: float, most: int = 12
+) -> list[Spot]:
+    """The strongest discs of about `sigma_px` (radius over root two) that lie inside `valid`, strongest first."""
+    from scipy import ndimage
 
-    A spot's extent is where it keeps a third of its own height.
+    factor = max(1, int(sigma_px / 1.9))
+    coarse, inside = shrink(image, factor), shrink_mask(valid, factor)
+    sigma = sigma_px / factor
+    h_rr = ndimage.gaussian_filter(coarse, sigma, order=(2, 0), truncate=3.5)
+    h_cc = ndimage.gaussian_filter(coarse, sigma, order=(0, 2), truncate=3.5)
+    h_rc = ndimage.gaussian_filter(coarse, sigma, order=(1, 1), truncate=3.5)
+    weaker = -(0.5 * (h_rr + h_cc) + np.sqrt((0.5 * (h_rr - h_cc)) ** 2 + h_rc**2)) * sigma**2
+    inside = ndimage.binary_erosion(inside, iterations=max(1, round(2.4 * sigma)), border_value=0)
+    weaker = np.where(inside, weaker, 0.0)
+    peak = (weaker >= least_strength) & (weaker == ndimage.maximum_filter(weaker, size=2 * round(2.4 * sigma) + 1))
+    rows, cols = np.nonzero(peak)
+    order = np.argsort(-weaker[rows, cols])[:most]
+    shift = (factor - 1) / 2.0
+    return [
+        Spot(
+            (float(rows[i]) * factor + shift, float(cols[i]) * factor + shift),
+            float(weaker[rows[i], cols[i]]),
+            _above_lines(coarse, (float(rows[i]), float(cols[i])), line_px / factor),
+        )
+        for i in order
+    ]
+
+
+def _above_lines(image: FloatArray, at: tuple[float, float], line_px: float) -> float:
+    """Height of a place over its opening with straight lines of `line_px`, the highest of 16 directions."""
+    from scipy import ndimage
+
+    angle = np.arange(16)[:, None] * np.pi / 16.0
+    half = max(4, round(2.0 * line_px))
+    along = np.arange(-half, half + 1)[None, :] * 0.5
+    sampled = ndimage.map_coordinates(
+        image, [at[0] + along * np.sin(angle), at[1] + along * np.cos(angle)], order=1, mode="nearest"
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(sampled, half + 1, axis=1)
+    opened = windows.min(axis=2).max()
+    return float(sampled[:, half - 1 : half + 2].mean() - opened)
+
+
+@dataclass(frozen=True)
+class Ray:
+    """A straight run from a spot: `direction` (row, col) outwards, distance of its end from the centre, height."""
+
+    direction: tuple[float, float]
+    end_px: float
+    height: float
+
+
+def ray_from(
+    image: FloatArray, centre: tuple[float, float], reach_px: tuple[float, float], mm_per_px: float, least: float
+) -> Ray | None:
+    """The clearest thin run of metal that starts at `centre`, looked for between two distances; None without.
+
+    Its height counts over the higher of its two flanks, so that no edge of bone passes for it.
     """
     from scipy import ndimage
 
-    size = 2 * int(np.ceil(largest_px / 2.0)) + 1
-    above = np.where(valid, image - ndimage.grey_opening(image, size=(size, size)), np.float32(0))
-    found = []
-    for region in regions(above > least_height):
-        if max(region.pixels.shape) > 1.5 * largest_px:
-            continue
-        spot = _measured(above, region, size)
-        if spot is not None:
-            found.append(spot)
-    return sorted(found, key=lambda spot: -spot.height)
-
-
-def _measured(above: FloatArray, region: Region, reach: int) -> Spot | None:
-    from scipy import ndimage
-
-    rows, cols = region.window
-    window = (
-        slice(max(rows.start - reach, 0), rows.stop + reach),
-        slice(max(cols.start - reach, 0), cols.stop + reach),
-    )
-    local = above[window]
-    seed = np.zeros(local.shape, dtype=np.bool_)
-    top, left = rows.start - window[0].start, cols.start - window[1].start
-    seed[top : top + region.pixels.shape[0], left : left + region.pixels.shape[1]] = region.pixels
-    height = float(np.quantile(local[seed], 0.9))
-    labels, _ = ndimage.label(local > height / 3.0)
-    label = labels[np.unravel_index(int(np.argmax(np.where(seed, local, -np.inf))), local.shape)]
-    body = labels == label
-    thickness = smooth(np.asarray(ndimage.distance_transform_edt(np.pad(body, 1))[1:-1, 1:-1], dtype=np.float32), 1.0)
-    at = np.unravel_index(int(np.argmax(thickness)), thickness.shape)
-    body_rows, body_cols = np.nonzero(body)
-    distance = np.hypot(body_rows - at[0], body_cols - at[1])
-    far = int(np.argmax(distance))
-    if body_rows.min() == 0 or body_cols.min() == 0:
+    angle = np.arange(0.0, 2.0 * np.pi, np.deg2rad(2.0))
+    distance = np.arange(reach_px[0], reach_px[1], 0.5)
+    across = np.array([-2.0, -1.6, -1.2, -0.2, 0.0, 0.2, 1.2, 1.6, 2.0]) / mm_per_px
+    d_r, d_c = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
+    rows = centre[0] + distance[None, :, None] * d_r - across * d_c
+    cols = centre[1] + distance[None, :, None] * d_c + across * d_r
+    values = ndimage.map_coordinates(image, [rows, cols], order=1, mode="nearest")
+    height = values[..., 3:6].mean(axis=2) - np.maximum(values[..., :3].mean(axis=2), values[..., 6:].mean(axis=2))
+    one_mm = max(2, round(2.0 / mm_per_px))
+    gathered = np.cumsum(np.minimum(height, 6.0 * least) - 0.8 * least, axis=1)
+    best = int(np.argmax(gathered.max(axis=1)))
+    last = int(np.argmax(gathered[best]))
+    profile: npt.NDArray[np.float64] = height[best].astype(np.float64)
+    # What lies behind the tip may go on in line with the shaft: its beginning sets the height.
+    first = profile[: min(last, 3 * one_mm) + 1]
+    plateau = float(np.median(first))
+    if plateau < least or last < one_mm:
         return None
-    offset = (window[0].start, window[1].start)
-    return Spot(
-        (float(at[0]) + offset[0], float(at[1]) + offset[1]),
-        (float(body_rows[far]) + offset[0], float(body_cols[far]) + offset[1]),
-        height,
-        float(body.sum()),
-        float(thickness[at]),
-    )
+    index, ended = run_end(profile, len(first) // 2, 1, plateau, 0.4 * plateau, max(2, round(0.8 * one_mm)))
+    stop = round(index)
+    if not ended or stop < one_mm or ndimage.uniform_filter1d(profile[: stop + 1], one_mm)[:-1].min() < 0.6 * plateau:
+        return None
+    if profile[stop + 1 : stop + 1 + 2 * one_mm].mean() > 0.5 * plateau:
+        return None
+    way = (float(np.sin(angle[best])), float(np.cos(angle[best])))
+    return Ray(way, float(reach_px[0] + 0.5 * index), plateau)

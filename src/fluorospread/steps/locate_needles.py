@@ -19,11 +19,12 @@ from fluorospread.imaging.profiles import (
     full_width_px,
     ridge_height,
     run_end,
+    running_median,
     straightened,
     strip_along,
 )
 from fluorospread.imaging.ridges import Segment, ridge_points, straight_segments
-from fluorospread.imaging.spots import dense_spots
+from fluorospread.imaging.spots import Spot, compact_spots, ray_from
 from fluorospread.model.anatomy import Side
 from fluorospread.model.findings import LevelLabels, LevelStatus, NeedleTip, NotFound
 from fluorospread.model.geometry import PointPx
@@ -69,9 +70,21 @@ class NeedleSettings:
         share of the image's 1-99 % range.
     tip_level
         Height, as a share of the shaft's, taken for the tip; below a half because the bevel thins out.
-    end_on_over_least, end_on_largest_mm
-        A needle seen along its shaft: least height of the spot over that of a shaft seen from the side (the
-        hub alone is 5 mm of steel), and its greatest width.
+    with_spot
+        Limits for a line that ends in a dense spot of a hub's size, which bone edges hardly do.
+    spot_sigma_mm, spot_over_least
+        Scale of the dense spot that a hub makes, and its least strength over the least height of a shaft.
+    end_on_over_least, end_on_height
+        A needle seen along its shaft: least strength of its spot, and its least height above all lines through
+        it, both over the least height of a shaft.
+    end_on_lateral_mm
+        Least and greatest distance of such a hub from the midline: the junctions lie 18 to 35 mm from it.
+    end_on_beyond_mm
+        Greatest distance of such a hub beyond the first and last body.
+    alone_mm
+        Least distance of such a hub from other dense spots: letters and teeth of bone come in rows.
+    ray_mm
+        Nearest and farthest end of a foreshortened shaft from the middle of its hub.
     most_needles
         More plausible lines than this mean clutter, and none is reported.
     least_lateral_mm
@@ -82,7 +95,7 @@ class NeedleSettings:
         Field width that sets filter sizes where neither the file nor the levels give a scale.
     """
 
-    with_hub: ShaftLimits = field(default_factory=lambda: ShaftLimits(7.0, 0.9, 3.2))
+    with_hub: ShaftLimits = field(default_factory=lambda: ShaftLimits(7.0, 0.9, 3.0))
     without_hub: ShaftLimits = field(default_factory=lambda: ShaftLimits(25.0, 0.92, 2.6))
     width_mm: tuple[float, float] = (0.4, 1.25)
     hub_over_shaft: float = 1.0
@@ -91,8 +104,15 @@ class NeedleSettings:
     least_log_height: float = 0.08
     least_relative_height: float = 0.07
     tip_level: float = 0.35
-    end_on_over_least: float = 9.0
-    end_on_largest_mm: float = 8.0
+    with_spot: ShaftLimits = field(default_factory=lambda: ShaftLimits(4.0, 0.85, 3.9))
+    spot_sigma_mm: float = 0.85
+    spot_over_least: float = 1.2
+    end_on_over_least: float = 1.9
+    end_on_height: float = 3.0
+    end_on_lateral_mm: tuple[float, float] = (15.0, 55.0)
+    alone_mm: float = 12.0
+    end_on_beyond_mm: float = 15.0
+    ray_mm: tuple[float, float] = (1.8, 16.0)
     most_needles: int = 3
     least_lateral_mm: float = 9.0
     largest_lateral_mm: float = 75.0
@@ -122,6 +142,7 @@ class _Frame:
     mm_per_px: float
     least_height: float
     levels: LevelLabels
+    spots: tuple[Spot, ...] = ()
 
     def stored(self, point: PointPx) -> PointPx:
         """A point of the shrunk frame in stored pixels."""
@@ -133,6 +154,12 @@ class _Frame:
         row, col = self.stored(point)
         midline = self.levels.midline_col(row)
         return 0.0 if midline is None else abs(col - midline) * self.mm_per_px / self.factor
+
+    def right_of_midline(self, point: PointPx) -> bool:
+        """Whether a point of the shrunk frame lies on the far-column side of the midline; False without one."""
+        row, col = self.stored(point)
+        midline = self.levels.midline_col(row)
+        return midline is not None and col > midline
 
     def beyond_mm(self, point: PointPx) -> float:
         """How far a point lies above the first or below the last body; 0 between them or without any."""
@@ -187,7 +214,11 @@ def _searched(radiograph: Radiograph, levels: LevelLabels, settings: NeedleSetti
     if radiograph.quantity is not Quantity.NATURAL_LOG and valid.any():
         low, high = np.quantile(image[valid][::5], [0.01, 0.99])
         least_height = settings.least_relative_height * float(high - low)
-    return _Frame(image, valid, factor, mm_per_px * factor, least_height, levels)
+    scale = mm_per_px * factor
+    spots = compact_spots(
+        image, valid, settings.spot_sigma_mm / scale, settings.spot_over_least * least_height, 5.0 / scale
+    )
+    return _Frame(image, valid, factor, scale, least_height, levels, tuple(spots))
 
 
 def _line_segments(frame: _Frame, settings: NeedleSettings) -> list[Segment]:
@@ -204,7 +235,7 @@ def _as_shaft(frame: _Frame, segment: Segment, settings: NeedleSettings) -> _Sha
     """The segment as a needle's shaft, or in words why it is none."""
     image, valid, mm_per_px = frame.image, frame.valid, frame.mm_per_px
     strip = strip_along(image, valid, (segment.start, segment.end), 7.0 / mm_per_px, 25.0 / mm_per_px)
-    offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px)
+    offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px, (0.0, segment.length_px))
     values = straightened(strip, offset)
     height, step = ridge_height(values, strip.across_px, 0.3 / mm_per_px, (1.1 / mm_per_px, 2.2 / mm_per_px))
     inside = strip.inside[:, len(strip.across_px) // 2]
@@ -218,18 +249,30 @@ def _as_shaft(frame: _Frame, segment: Segment, settings: NeedleSettings) -> _Sha
         return "lines are not of a needle's width"
     ends = _ends(height, shaft, settings, mm_per_px)
     leaves = [_leaves_field(inside, end, way, mm_per_px) for end, way in zip(ends, (-1, 1), strict=True)]
-    hubs = [_hub_height(values, strip, end[0], way, mm_per_px) / shaft for end, way in zip(ends, (-1, 1), strict=True)]
+    length_mm = (ends[1][0] - ends[0][0]) * mm_per_px
+    hubs = [
+        _hub_height(values, strip, (end[0], way), length_mm, mm_per_px) / shaft
+        for end, way in zip(ends, (-1, 1), strict=True)
+    ]
+    spots = [_spot_at(frame, strip, offset, (end[0], way)) for end, way in zip(ends, (-1, 1), strict=True)]
     lateral_mm = [frame.lateral_mm(_place(strip, offset, end[0])) for end in ends]
-    tail = _tail_end(leaves, hubs, lateral_mm, settings)
+    tail = _tail_end(leaves, (hubs, spots), lateral_mm, settings)
     if isinstance(tail, str):
         return tail
     if frame.levels.vertebrae and max(lateral_mm) < settings.least_lateral_mm:
         return "lines run along the midline, as spinous processes do"
+    if max(spots) == 0 and not any(leaves) and _meets_midline(frame, [_place(strip, offset, e[0]) for e in ends], tail):
+        return "lines cross the midline or come from it, as no needle does"
     limits = settings.with_hub if hubs[tail] > settings.least_hub_over_shaft else settings.without_hub
+    if spots[tail] > 0:
+        limits = settings.with_spot
     first, last = round(ends[0][0]), round(ends[1][0])
     if (last - first) * mm_per_px < limits.length_mm:
         return "lines are too short"
-    unlike = _unlikeness(height[first : last + 1], step[first : last + 1], shaft, width_mm, limits)
+    run = height[first : last + 1]
+    # Bone behind metal and display curves change the shaft's height slowly; unevenness is what is quicker.
+    slow = np.clip(running_median(run, max(3, round(10.0 / mm_per_px))), 0.5 * shaft, 2.0 * shaft)
+    unlike = _unlikeness(run / slow, step[first : last + 1] / slow, width_mm, limits)
     if unlike > limits.unlikeness:
         return "lines are uneven, or edges of something wider, as bone is"
     noise = max(robust_sd(np.diff(height[first : last + 1])) / np.sqrt(2.0), 1e-9)
@@ -237,7 +280,7 @@ def _as_shaft(frame: _Frame, segment: Segment, settings: NeedleSettings) -> _Sha
     # The last centimetre gives the direction, as the shaft may be bent.
     towards_hub = 1 if tail == 1 else -1
     back = _place(strip, offset, ends[1 - tail][0] + towards_hub * min(10.0 / mm_per_px, float(last - first)))
-    run = max(float(np.hypot(tip[0] - back[0], tip[1] - back[1])), 1e-9)
+    apart = max(_apart(tip, back), 1e-9)
     if shaft < settings.least_snr * noise:
         return "lines do not stand out from noise"
     # Half where the next bone edge would be let in; the unlikeness of most needles gives 0.8 to 0.98.
@@ -245,11 +288,21 @@ def _as_shaft(frame: _Frame, segment: Segment, settings: NeedleSettings) -> _Sha
     return _Shaft(
         tip,
         hub,
-        ((tip[0] - back[0]) / run, (tip[1] - back[1]) / run),
+        ((tip[0] - back[0]) / apart, (tip[1] - back[1]) / apart),
         float(np.hypot(0.5 / mm_per_px, noise / shaft)),
         score,
         float(last - first),
     )
+
+
+def _meets_midline(frame: _Frame, ends: list[PointPx], tail: int) -> bool:
+    """Whether a line has its ends on both sides of the midline, or its tail on it; False without a midline."""
+    if not frame.levels.vertebrae:
+        return False
+    least_mm = 6.0
+    lateral_mm = [frame.lateral_mm(end) for end in ends]
+    crosses = frame.right_of_midline(ends[0]) != frame.right_of_midline(ends[1])
+    return (crosses and min(lateral_mm) > least_mm) or lateral_mm[tail] < least_mm
 
 
 def _ends(
@@ -259,70 +312,87 @@ def _ends(
     from scipy import ndimage
 
     even = ndimage.gaussian_filter1d(height, 0.3 / mm_per_px)
-    return [run_end(even, len(height) // 2, way, plateau, settings.tip_level * plateau) for way in (-1, 1)]
+    level, reach = settings.tip_level * plateau, max(2, round(0.8 / mm_per_px))
+    return [run_end(even, len(height) // 2, way, plateau, level, reach) for way in (-1, 1)]
 
 
-def _tail_end(leaves: list[bool], hubs: list[float], lateral_mm: list[float], settings: NeedleSettings) -> int | str:
+def _tail_end(
+    leaves: list[bool], evidence: tuple[list[float], list[float]], lateral_mm: list[float], settings: NeedleSettings
+) -> int | str:
     """Which end (0 or 1) is the needle's tail, or in words why that cannot be told.
 
-    A hub outshines the shaft; short of that, a shaft comes from lateral, as spinous processes are in the way
-    of every other. `lateral_mm` is each end's distance from the midline, zero where no midline is known.
+    A hub is a dense spot and outshines the shaft (`evidence`: heights over the shaft's, strengths of spots);
+    short of that, a shaft comes from lateral, as spinous processes are in the way of every other. `lateral_mm`
+    is each end's distance from the midline, zero where no midline is known.
     """
+    hubs, spots = evidence
     if all(leaves):
         return "a line crosses the whole field, as a wire or catheter does"
-    weights = [max(hub, 0.3) for hub in hubs]
-    towards_second = float(np.log(weights[1] / weights[0])) + 0.4 * float(
-        np.tanh((lateral_mm[1] - lateral_mm[0]) / 10.0)
-    )
+    lateral = 0.4 * float(np.tanh((lateral_mm[1] - lateral_mm[0]) / 10.0))
+    if max(spots) > 0:
+        return 1 if float(np.log((spots[1] + 0.3) / (spots[0] + 0.3))) + lateral > 0 else 0
+    towards_second = float(np.log(max(hubs[1], 0.3) / max(hubs[0], 0.3))) + lateral
     end = 1 if towards_second > 0 else 0
-    if any(leaves) and max(hubs) < settings.hub_over_shaft:
+    if any(leaves) and (max(hubs) < settings.hub_over_shaft or abs(towards_second) <= 0.25):
         return leaves.index(True)
-    if max(hubs) > settings.least_hub_over_shaft and abs(towards_second) > 0.25:
+    if max(hubs) > settings.least_hub_over_shaft and abs(towards_second) > 0.25 and (2 * end - 1) * lateral >= 0:
         return end
     return "the tip of a line cannot be told from its other end"
 
 
 def _unlikeness(
-    height: npt.NDArray[np.float64], step: npt.NDArray[np.float64], shaft: float, width_mm: float, limits: ShaftLimits
+    height: npt.NDArray[np.float64], step: npt.NDArray[np.float64], width_mm: float, limits: ShaftLimits
 ) -> float:
     """How little a line is like a shaft: about 1.5 for needles, above 3 for bone (lower is better).
 
     A rod of metal is even, thin, and adds itself to both sides alike. The four weights are about the 90th
-    percentiles of true shafts; chosen on seeds 0-33 of the tuning set and on films without needles.
+    percentiles of true shafts; chosen on seeds 0-33 of the tuning set and on films without needles. `height`
+    and `step` (of the flanks) are over the shaft's slowly changing height.
     """
-    if float((height > 0.5 * shaft).mean()) < limits.even:
+    if float((height > 0.5).mean()) < limits.even:
         return float("inf")
-    scatter = robust_sd(height) / shaft
-    background = float(np.median(np.abs(step))) / shaft
-    lowest = 1.0 - float(np.quantile(height, 0.1)) / shaft
+    scatter = robust_sd(height)
+    background = float(np.median(np.abs(step)))
+    lowest = 1.0 - float(np.quantile(height, 0.1))
     return scatter / 0.2 + background / 0.3 + max(width_mm - 0.7, 0.0) / 0.4 + max(lowest, 0.0) / 0.35
 
 
 def _end_on(frame: _Frame, shafts: list[_Shaft], settings: NeedleSettings) -> list[_Shaft]:
-    """Needles seen almost along their shaft: a dense spot, the hub, drawn out towards the tip."""
+    """Needles seen almost along their shaft: the dense spot of a hub with a short shaft or none.
+
+    At most one on each side of the midline, and none where a shaft was found on that side: a spot says less.
+    """
     if not frame.levels.vertebrae:
         return []
     scale = frame.mm_per_px
-    found = []
-    least = settings.end_on_over_least * frame.least_height
-    for spot in dense_spots(frame.image, frame.valid, least, settings.end_on_largest_mm / scale):
-        lateral, area_mm2 = frame.lateral_mm(spot.thickest), spot.area_px * scale**2
-        if not settings.least_lateral_mm <= lateral <= settings.largest_lateral_mm:
+    taken = {frame.right_of_midline(shaft.tip) for shaft in shafts}
+    found: list[_Shaft] = []
+    for spot in frame.spots:
+        if frame.right_of_midline(spot.centre) in taken or frame.beyond_mm(spot.centre) > settings.end_on_beyond_mm:
             continue
-        if frame.beyond_mm(spot.thickest) > 0 or not 2.0 <= area_mm2 <= 0.7 * settings.end_on_largest_mm**2:
+        nearest, farthest = settings.end_on_lateral_mm
+        if not nearest <= frame.lateral_mm(spot.centre) <= farthest:
             continue
-        if not 0.7 <= spot.radius_px * scale <= 1.7:
-            # Hubs have a radius of about 1 mm; thicker spots are calcifications and bone seen on edge.
+        if any(0 < _apart(spot.centre, other.centre) * scale < settings.alone_mm for other in frame.spots):
             continue
-        if any(min(_apart(spot.thickest, s.tip), _apart(spot.thickest, s.tail)) * scale < 12.0 for s in shafts):
-            continue
-        drawn_out = spot.reach_px > 1.6 * spot.radius_px
-        tip = spot.end if drawn_out else spot.thickest
-        run = max(spot.reach_px, 1e-9)
-        way = ((tip[0] - spot.thickest[0]) / run, (tip[1] - spot.thickest[1]) / run) if drawn_out else None
-        found.append(_Shaft(tip, spot.thickest, way, (1.0 if drawn_out else 1.8) / scale, 0.6, spot.reach_px))
-    # More dense spots than needles are clips, staples or letters.
-    return found if len(found) <= 2 else []
+        shaft = _foreshortened(frame, spot, settings)
+        if shaft is not None and not any(_apart(spot.centre, s.tail) * scale < 12.0 for s in shafts):
+            taken.add(frame.right_of_midline(spot.centre))
+            found.append(shaft)
+    return found
+
+
+def _foreshortened(frame: _Frame, spot: Spot, settings: NeedleSettings) -> _Shaft | None:
+    """The needle whose hub is this spot, None where neither a shaft nor its own density shows it to be one."""
+    scale, least = frame.mm_per_px, frame.least_height
+    reach = (settings.ray_mm[0] / scale, settings.ray_mm[1] / scale)
+    ray = ray_from(frame.image, spot.centre, reach, scale, 1.3 * least)
+    if ray is not None:
+        tip = (spot.centre[0] + ray.end_px * ray.direction[0], spot.centre[1] + ray.end_px * ray.direction[1])
+        return _Shaft(tip, spot.centre, ray.direction, 1.0 / scale, 0.7, ray.end_px)
+    if spot.strength < settings.end_on_over_least * least or spot.height < settings.end_on_height * least:
+        return None
+    return _Shaft(spot.centre, spot.centre, None, 1.8 / scale, 0.6, 0.0)
 
 
 def _apart(a: PointPx, b: PointPx) -> float:
@@ -346,9 +416,28 @@ def _leaves_field(inside: BoolImage, end: tuple[float, bool], step: int, mm_per_
     return not closed or not within.all() or not bool(inside[ahead].all())
 
 
-def _hub_height(values: FloatImage, strip: Strip, index: float, step: int, mm_per_px: float) -> float:
-    """Height of what lies at a line's end over 1.6 mm width: a thin shaft gives half its own, a hub's ring twice."""
+def _spot_at(frame: _Frame, strip: Strip, offset: npt.NDArray[np.float64], end: tuple[float, int]) -> float:
+    """Strength, over the least height of a shaft, of the spot in which a line's end (index, step) lies; 0 without."""
+    index, way = end
+    place, reach = _place(strip, offset, index), 5.0 / frame.mm_per_px
+    strongest = 0.0
+    for spot in frame.spots:
+        away = (spot.centre[0] - place[0], spot.centre[1] - place[1])
+        along = way * (away[0] * strip.direction[0] + away[1] * strip.direction[1])
+        beside = abs(away[1] * strip.direction[0] - away[0] * strip.direction[1])
+        if -0.4 * reach <= along <= reach and beside <= 0.3 * reach:
+            strongest = max(strongest, spot.strength / frame.least_height)
+    return strongest
+
+
+def _hub_height(values: FloatImage, strip: Strip, end: tuple[float, int], run_mm: float, mm_per_px: float) -> float:
+    """Height of what lies at a line's end (index, step) over 1.6 mm width.
+
+    A thin shaft gives half its own height, a hub's ring twice. The other end must not count on short shafts.
+    """
     from scipy import ndimage
+
+    index, step = end
 
     core = values[:, np.abs(strip.across_px) <= 0.8 / mm_per_px].mean(axis=1)
     apart = np.abs(strip.across_px)
@@ -356,7 +445,7 @@ def _hub_height(values: FloatImage, strip: Strip, index: float, step: int, mm_pe
     left = values[:, beside & (strip.across_px < 0)].mean(axis=1)
     right = values[:, beside & (strip.across_px > 0)].mean(axis=1)
     height = ndimage.uniform_filter1d(core - np.maximum(left, right), max(1, round(2.5 / mm_per_px)))
-    around = np.arange(round(-6.0 / mm_per_px), round(8.0 / mm_per_px)) * step + round(index)
+    around = np.arange(-round(min(6.0, 0.3 * run_mm) / mm_per_px), round(8.0 / mm_per_px)) * step + round(index)
     around = around[(around >= 0) & (around < len(height))]
     return float(height[around].max()) if around.size else 0.0
 

@@ -10,11 +10,12 @@ from fluorospread.imaging.profiles import (
     full_width_px,
     ridge_height,
     run_end,
+    running_median,
     straightened,
     strip_along,
 )
 from fluorospread.imaging.ridges import ridge_points, straight_segments
-from fluorospread.imaging.spots import dense_spots
+from fluorospread.imaging.spots import compact_spots, ray_from
 
 SHAPE = (160, 180)
 ROWS, COLS = np.indices(SHAPE).astype(float)
@@ -73,7 +74,7 @@ def test_a_bent_line_is_followed():
     bend = 3.0 * np.sin(COLS / 180.0 * np.pi)
     image = np.exp(-0.5 * ((ROWS - 80.0 - bend) / 1.2) ** 2).astype(np.float32)
     strip = strip_along(image, EVERYWHERE, ((80.0, 5.0), (80.0, 175.0)), 10.0, 0.0)
-    flat = straightened(strip, follow_ridge(strip, 5.0, 3.0))
+    flat = straightened(strip, follow_ridge(strip, 5.0, 3.0, (0.0, 170.0)))
     assert flat[:, len(strip.across_px) // 2].min() > 0.8
 
 
@@ -98,14 +99,45 @@ def test_a_run_to_the_end_of_the_data_is_not_ended():
     assert run_end(np.ones(50), 25, 1, 1.0, 0.35) == (49.0, False)
 
 
-def test_a_dense_spot_has_a_thickest_place_and_a_far_end():
-    spot = 2.0 * (np.hypot(ROWS - 80, COLS - 90) <= 5) + 2.0 * ((np.abs(ROWS - 80) <= 1) & (COLS > 94) & (COLS < 108))
-    (found,) = dense_spots(spot.astype(np.float32), EVERYWHERE, 1.0, 30.0)
-    assert np.hypot(found.thickest[0] - 80, found.thickest[1] - 90) < 2.0
-    assert np.hypot(found.end[0] - 80, found.end[1] - 107) < 2.5
-    assert found.height == pytest.approx(2.0)
+def test_a_run_follows_a_slow_change_of_its_height():
+    # Twice as high over the last third, as behind a display curve.
+    height = np.zeros(300)
+    height[20:180], height[180:260] = 1.0, 1.9
+    index, ended = run_end(height, 90, 1, 1.0, 0.35)
+    assert ended
+    assert index == pytest.approx(259.8, abs=0.2)
 
 
-def test_a_large_bright_area_is_no_spot():
-    broad = 2.0 * ((np.abs(ROWS - 80) <= 40) & (np.abs(COLS - 90) <= 40))
-    assert dense_spots(broad.astype(np.float32), EVERYWHERE, 1.0, 30.0) == []
+def test_a_run_ends_at_its_step_and_not_where_what_lies_in_line_fades():
+    height = np.zeros(200)
+    height[20:120] = 1.0
+    height[120:132] = np.linspace(0.58, 0.2, 12)
+    index, _ = run_end(height, 70, 1, 1.0, 0.35, 5)
+    assert index <= 126.0
+
+
+def test_a_running_median_keeps_its_window_inside():
+    assert running_median(np.array([0.0, 1.0, 2.0, 9.0, 4.0]), 3).tolist() == [1.0, 1.0, 2.0, 4.0, 4.0]
+
+
+def disc(row: float, col: float, radius: float = 5.0) -> np.ndarray:
+    return np.clip(radius + 0.5 - np.hypot(ROWS - row, COLS - col), 0.0, 1.0)
+
+
+def test_a_disc_is_a_compact_spot_and_lines_and_large_areas_are_none():
+    line = 1.0 * (np.abs(ROWS - 30) <= 1)
+    broad = 1.0 * ((ROWS > 110) & (COLS < 60))
+    image = (disc(80, 90) + line + broad).astype(np.float32)
+    (found,) = compact_spots(image, EVERYWHERE, 3.6, 0.25, 22.0)
+    assert np.hypot(found.centre[0] - 80, found.centre[1] - 90) < 1.5
+    assert found.height > 0.9
+
+
+def test_a_ray_runs_from_a_spot_to_the_end_of_its_shaft():
+    shaft = (np.abs(ROWS - 80) <= 1) & (COLS >= 90) & (COLS < 120)
+    image = np.maximum(2.0 * disc(80, 90), 1.0 * shaft).astype(np.float32)
+    ray = ray_from(image, (80.0, 90.0), (8.0, 70.0), 0.2, 0.2)
+    assert ray is not None
+    assert ray.direction == pytest.approx((0.0, 1.0), abs=0.06)
+    assert ray.end_px == pytest.approx(29.5, abs=1.5)
+    assert ray_from((2.0 * disc(80, 90)).astype(np.float32), (80.0, 90.0), (8.0, 70.0), 0.2, 0.2) is None

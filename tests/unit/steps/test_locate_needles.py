@@ -163,3 +163,51 @@ def test_a_needle_along_the_beam_is_a_dense_spot():
     assert apart_mm(found.tip_px, (240.0, 290.0)) < 2.0
     assert found.direction is None
     assert found.uncertainty_px * MM_PER_PX > 1.0
+
+
+def disc(row: float, col: float, height: float = 0.9) -> np.ndarray:
+    """A hub seen along its axis: 2.2 mm wide."""
+    return height * np.clip(1.1 / MM_PER_PX + 0.5 - np.hypot(ROWS - row, COLS - col), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("length_mm", [5.0, 8.0, 12.0])
+def test_a_foreshortened_shaft_has_its_tip_away_from_the_hub(length_mm):
+    tip, way = np.array((240.0, 285.0)), np.array((0.6, 0.8))
+    hub = tuple(tip + way * length_mm / MM_PER_PX)
+    image = spine() + np.maximum(rod(tuple(tip), hub, 0.4), disc(*hub))
+    (found,) = locate_needles(radiograph(image), LEVELS)
+    assert apart_mm(found.tip_px, tip) < 1.5
+
+
+def test_a_dense_spot_proves_the_hub_of_a_shaft_over_uneven_bone():
+    tip, hub = (240.0, 285.0), (300.0, 365.0)
+    edge = np.where(COLS - 325 + 0.4 * (ROWS - 270) > 0, 0.25, 0.0)
+    image = spine() + ndimage.gaussian_filter(edge, 2.0) + np.maximum(rod(tip, hub), disc(*hub))
+    (found,) = locate_needles(radiograph(image), LEVELS)
+    assert apart_mm(found.tip_px, tip) < 1.0
+
+
+def test_a_shaft_whose_height_a_display_curve_changes_is_followed_to_its_tip():
+    tip, hub = (240.0, 285.0), (330.0, 395.0)
+    shaft = rod(tip, hub) * np.where(COLS < 335, 1.0, 0.5)
+    (found,) = locate_needles(radiograph(spine() + np.maximum(shaft, disc(*hub))), LEVELS)
+    assert apart_mm(found.tip_px, tip) < 1.0
+
+
+def test_bone_in_line_with_the_shaft_does_not_carry_the_tip_on():
+    tip, hub = (240.0, 285.0), (290.0, 370.0)
+    way = (np.array(tip) - hub) / np.hypot(50.0, 85.0)
+    beyond = rod(tuple(np.array(tip) + 9.0 * way), tip, 0.12)
+    (found,) = locate_needles(radiograph(spine() + beyond + needle(tip, hub)), LEVELS)
+    assert apart_mm(found.tip_px, tip) < 1.5
+
+
+def test_spots_in_a_row_are_letters_and_no_hubs():
+    row = sum(disc(240.0, 280.0 + 12.0 * i, 1.2) for i in range(4))
+    assert isinstance(locate_needles(radiograph(spine() + row), LEVELS), NotFound)
+
+
+def test_a_line_across_the_midline_is_no_needle():
+    # Twice as high towards one end, as a hub is, but no wider.
+    image = spine() + rod((240.0, 250.0), (240.0, 165.0)) + rod((240.0, 180.0), (240.0, 165.0))
+    assert isinstance(locate_needles(radiograph(image), LEVELS), NotFound)
