@@ -21,6 +21,7 @@ from fluorospread.imaging.subtraction import (
     explained_by_reference,
     mirrored_loss,
     share_at_edge,
+    where_gas_left,
     without_thin_metal,
 )
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
@@ -43,6 +44,10 @@ class ContrastSettings:
         A pool must rise above `seed_sd` noise sds under the wider blur.
     least_area_mm2, least_radius_mm
         Smallest pool reported: area, and radius of the largest disc inside.
+    outline_sd, calming_mm
+        The outline's signal must exceed so many noise sds; else the difference is blurred by these Gaussian sds.
+    gas_reach_mm
+        Gaussian sd over which arriving gas tells what gas looks like in the reference.
     neck_mm
         Parts joined by less are told apart: gas beside a pool must not borrow its good name.
     largest_explained, largest_loss, largest_at_edge
@@ -62,10 +67,13 @@ class ContrastSettings:
     least_area_mm2: float = 25.0
     least_radius_mm: float = 1.8
     neck_mm: float = 3.0
-    largest_explained: float = 0.65
-    largest_loss: float = 0.35
+    calming_mm: tuple[float, ...] = (1.0, 1.6, 2.4)
+    outline_sd: float = 2.0
+    gas_reach_mm: float = 12.0
+    largest_explained: float = 0.4
+    largest_loss: float = 0.3
     loss_reach_mm: float = 16.0
-    largest_at_edge: float = 0.25
+    largest_at_edge: float = 0.06
     scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.7, 0.4))
     assumed_field_mm: float = 250.0
     needle_width_mm: float = 2.2
@@ -206,19 +214,22 @@ def _pools(
 ) -> tuple[BoolImage, list[str]]:
     """Mask of the pools and what was turned down. `level` is the outline's signal; None: a share of each peak."""
     bulk = change.valid & (np.abs(change.signal) < 4.0 * change.floor_sd)
-    lowest = np.maximum(2.5 * robust_sd(change.signal[bulk]), change.sd)
     wide = smooth(change.signal, settings.seed_blur_mm / mm_per_px)
     seeds = (wide > np.maximum(settings.seed_sd * robust_sd(wide[bulk]), 1.3 * (level or 0.0))) & change.valid
-    low = (change.signal > np.maximum(lowest, level or 0.0)) & change.valid
+    aim = settings.outline_of_peak * float(np.quantile(wide[seeds], 0.9)) if level is None and seeds.any() else level
+    calm, lowest = _calmed(change, bulk, aim or 0.0, mm_per_px, settings)
+    low = (calm > np.maximum(lowest, level or 0.0)) & change.valid
+    low &= ~where_gas_left(change, low, settings.seed_blur_mm / mm_per_px, settings.gas_reach_mm / mm_per_px)
+    seeds &= low
     kept = np.zeros(change.valid.shape, dtype=np.bool_)
     turned_down: dict[str, float] = {}
-    filled = fill_small_holes(hysteresis(seeds & low, low), (2.0 / mm_per_px) ** 2)
+    filled = fill_small_holes(hysteresis(seeds, low), (2.0 / mm_per_px) ** 2)
     for lobe in lobes(filled, settings.neck_mm / mm_per_px):
         pixels = np.zeros_like(kept)
         lobe.paint(pixels)
         if level is None:
-            peak = float(np.quantile(change.signal[pixels], 0.95))
-            pixels &= change.signal > settings.outline_of_peak * peak
+            peak = float(np.quantile(calm[pixels], 0.95))
+            pixels &= calm > settings.outline_of_peak * peak
         area_mm2 = float(pixels.sum()) * mm_per_px**2
         if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
             continue
@@ -228,6 +239,21 @@ def _pools(
         else:
             kept |= pixels
     return kept, [f"{area_mm2:.0f} mm² not taken for contrast: {doubt}" for doubt, area_mm2 in turned_down.items()]
+
+
+def _calmed(
+    change: Difference, bulk: BoolImage, level: float, mm_per_px: float, settings: ContrastSettings
+) -> tuple[FloatImage, FloatImage]:
+    """The difference blurred just enough for an outline at `level` to clear the noise, and the lowest outline."""
+    calm = change.signal
+    for blur_mm in (0.0, *settings.calming_mm):
+        calm = smooth(change.signal, blur_mm / mm_per_px)
+        noise = robust_sd(calm[bulk])
+        if settings.outline_sd * noise <= level:
+            break
+    # What blurring leaves of the noise it leaves of what bone edges make, too.
+    left = min(noise / max(change.floor_sd, 1e-12), 1.0)
+    return calm, np.maximum(settings.outline_sd * noise, np.float32(left) * change.sd)
 
 
 def _doubt(change: Difference, pixels: BoolImage, mm_per_px: float, settings: ContrastSettings) -> str:
