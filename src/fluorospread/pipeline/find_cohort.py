@@ -8,12 +8,8 @@ cannot be gathered is a `Failure` in its place, so that it is reported and stops
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from fluorospread.pipeline.gather_case import (
     gather_case,
     safe_case_id,
 )
+from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.verify_many import Failure, failure_of, gather_all
 
 COHORT_FILE = "cohort.toml"
@@ -104,7 +101,7 @@ def _with_names_of_their_own(requests: Sequence[CaseRequest | Failure]) -> list[
 
 
 def _from_manifest(path: Path) -> FoundCohort:
-    declared = _read(path)
+    declared = read_declaration(path, "cohort.schema.json")
     base = path.absolute().parent
     cases, requests = [], []
     for entry in declared["case"]:
@@ -117,30 +114,6 @@ def _from_manifest(path: Path) -> FoundCohort:
     vas_maximum = declared.get("vas_maximum")
     cohort = Cohort(declared.get("name", base.name), tuple(cases), None if vas_maximum is None else float(vas_maximum))
     return FoundCohort(cohort, tuple(requests), protocol)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CaseError(f"{path}: expected TOML in UTF-8 ({error})") from error
-    wrong = best_match(Draft202012Validator(_schema()).iter_errors(declared))
-    if wrong is not None:
-        where = ".".join(str(part) for part in wrong.absolute_path) or "the file"
-        raise CaseError(f"{path}: {where}: {wrong.message[:300]}")
-    return declared
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    text = files("fluorospread.pipeline").joinpath("cohort.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
 
 
 def _case(case_id: str, entry: Mapping[str, Any]) -> CohortCase:

@@ -6,12 +6,9 @@ DICOM tags. A role nothing settles stays None for `verify_case` to settle from t
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.anatomy import Level
 from fluorospread.model.case import Override, Role
 from fluorospread.model.geometry import ColumnsTowards, PointPx, RowsTowards
+from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.sort_study import role_from_tags, sort_study
 
 CASE_FILE = "case.toml"
@@ -189,7 +187,7 @@ def _is_case_folder(folder: Path) -> bool:
 
 def _from_folder(folder: Path) -> CaseRequest:
     case_id = safe_case_id(folder.absolute().name)
-    declared = _read_case_file(folder / CASE_FILE) if (folder / CASE_FILE).is_file() else {}
+    declared = read_declaration(folder / CASE_FILE, "case_folder.schema.json") if (folder / CASE_FILE).is_file() else {}
     listed = declared.get("images")
     notes: tuple[str, ...] = ()
     if listed is not None:
@@ -231,24 +229,6 @@ def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[str, ...]]
     if pictures:
         notes = (*notes, f"not used, as pictures have no tags to sort by: {', '.join(pictures)}")
     return tuple(ImageRequest(item.path, item.role, item.source) for item in sorted_images), notes
-
-
-def _read_case_file(path: Path) -> dict[str, Any]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CaseError(f"{path}: expected TOML in UTF-8 ({error})") from error
-    schema = json.loads(files("fluorospread.pipeline").joinpath("case_folder.schema.json").read_text(encoding="utf-8"))
-    error_found = best_match(Draft202012Validator(schema).iter_errors(declared))
-    if error_found is not None:
-        where = ".".join(str(part) for part in error_found.absolute_path) or "the file"
-        raise CaseError(f"{path}: {where}: {error_found.message}")
-    return declared
 
 
 def _listed_images(folder: Path, listed: Mapping[str, str | list[str]]) -> tuple[ImageRequest, ...]:

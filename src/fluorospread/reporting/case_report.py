@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fluorospread.errors import OutputError
 from fluorospread.model.anatomy import JUNCTION_NERVE
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMethod
@@ -21,7 +20,7 @@ from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.number_text import UNKNOWN, percent, with_uncertainty
 from fluorospread.reporting.panel import Picture, draw_panel
-from fluorospread.reporting.report_page import drawing, html_to_pdf, png_data_uri, render, write_atomically
+from fluorospread.reporting.report_page import drawing, png_data_uri, render, write_page
 from fluorospread.reporting.spine_diagram import draw_spread
 
 Row = tuple[str, ...]
@@ -137,15 +136,7 @@ def write_case_report(
         The folder cannot be written, or Pango is missing; the HTML is then written all the same.
     """
     page = case_report_html(result, pictures)
-    html_path, pdf_path = folder / "case_report.html", folder / "case_report.pdf"
-    write_atomically(html_path, page.encode("utf-8"))
-    if not pdf:
-        return (html_path,)
-    try:
-        write_atomically(pdf_path, html_to_pdf(page))
-    except OutputError as error:
-        raise OutputError(f"{html_path} is written, but {error}") from error
-    return html_path, pdf_path
+    return write_page(page, folder / "case_report.html", folder / "case_report.pdf" if pdf else None)
 
 
 def _punctures(result: CaseResult) -> list[Row]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from fluorospread.errors import OutputError
 from fluorospread.model.cohort import Cohort
 from fluorospread.model.verdict import STANDING_SENTENCE
 from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
@@ -26,7 +25,7 @@ from fluorospread.reporting.cohort_tables import (
     puncture_table,
     spread_table,
 )
-from fluorospread.reporting.report_page import drawing, html_to_pdf, png_data_uri, render, write_atomically
+from fluorospread.reporting.report_page import drawing, png_data_uri, render, write_page
 from fluorospread.reporting.spine_diagram import JUNCTION_MM, VIEW_MM, spine_drawing
 from fluorospread.reporting.wording import OUTCOME_WORDS
 
@@ -82,15 +81,7 @@ def write_cohort_report(
         The folder cannot be written, or Pango is missing; the HTML is then written all the same.
     """
     page = cohort_report_html(cohort, summarise_cohort(entries))
-    html_path, pdf_path = folder / HTML_FILE, folder / PDF_FILE
-    write_atomically(html_path, page.encode("utf-8"))
-    if not pdf:
-        return (html_path,)
-    try:
-        write_atomically(pdf_path, html_to_pdf(page))
-    except OutputError as error:
-        raise OutputError(f"{html_path} is written, but {error}") from error
-    return html_path, pdf_path
+    return write_page(page, folder / HTML_FILE, folder / PDF_FILE if pdf else None)
 
 
 def _forest(row: ForestRow) -> dict[str, Any]:

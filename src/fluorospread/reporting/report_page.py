@@ -105,6 +105,24 @@ def html_to_pdf(page: str) -> bytes:
     return pdf
 
 
+def write_page(page: str, html_path: Path, pdf_path: Path | None) -> tuple[Path, ...]:
+    """Write a page as HTML and, where `pdf_path` is given, as PDF of the same; returns the files written.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or Pango is missing; the HTML is then written all the same.
+    """
+    write_atomically(html_path, page.encode("utf-8"))
+    if pdf_path is None:
+        return (html_path,)
+    try:
+        write_atomically(pdf_path, html_to_pdf(page))
+    except OutputError as error:
+        raise OutputError(f"{html_path} is written, but {error}") from error
+    return html_path, pdf_path
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, making its folder.
 
