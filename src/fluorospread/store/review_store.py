@@ -81,6 +81,10 @@ class StoredRow:
         self.case_id, self.sequence, self.body, self.hash, self.signature = case_id, sequence, body, hash_, signature
 
 
+# Any number that no other program on the database uses for its own locks; "fluo" in ASCII.
+_CREATION_LOCK = 0x666C756F
+
+
 class ReviewStore:
     """An open store. Use it as a context manager, or call `close`."""
 
@@ -207,13 +211,11 @@ class ReviewStore:
             )
 
     def _create_tables(self) -> None:
-        try:
-            with self._connected(only_reads=False) as connection:
-                _METADATA.create_all(connection)
-        except StoreError:
-            # Two workstations opened a new store at once and the other one made the tables.
-            if not sa.inspect(self._engine).has_table(READER_KEYS.name):
-                raise
+        with self._engine.connect().execution_options(only_reads=False) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                # Two workstations may open a new store at once; IF NOT EXISTS does not settle that race.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            _METADATA.create_all(connection)
 
     @contextmanager
     def _connected(self, only_reads: bool) -> Iterator[sa.Connection]:
