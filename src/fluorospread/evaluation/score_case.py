@@ -9,7 +9,7 @@ from fluorospread.evaluation.match import distance_px, match_levels, match_point
 from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore
 from fluorospread.evaluation.truth_files import TrueCase, TrueImage
 from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
-from fluorospread.model.case import CaseImage
+from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import ContrastStatus, LevelLabels
 from fluorospread.model.geometry import ColumnsTowards
 from fluorospread.model.spread import Answer
@@ -71,8 +71,12 @@ def _score_image(image: CaseImage, labels: LevelLabels, truth: TrueImage) -> Ima
         error_px = distance_px(junction.point_px, point)
         junctions.append(error_px * truth.mm_per_px)
         within.append(error_px <= junction.uncertainty_px)
+    # Images after contrast carry the tips of the image that was searched; only a search can miss or invent one.
+    searched = image.role in (Role.NEEDLE, Role.PRE)
     tips = match_points(
-        [n.tip_px for n in image.needles], [n.tip_px for n in truth.needles], _TIP_REACH_MM / truth.mm_per_px
+        [n.tip_px for n in image.needles] if searched else [],
+        [n.tip_px for n in truth.needles] if searched else [],
+        _TIP_REACH_MM / truth.mm_per_px,
     )
     return ImageScore(
         name=Path(image.path).name,

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from fluorospread.landmarks.decode_chain import (
     LAST_RIB,
+    STEP_RATIO,
+    STEP_SPREAD,
     Chain,
     Evidence,
     best_chain,
@@ -157,6 +159,15 @@ def _room(chain: Chain, field: BoolImage, outwards: int) -> float:
     return 4.0
 
 
+def _crowds(chain: Chain, place: int, centre: Points) -> bool:
+    """Whether S1, put at `centre`, would lie closer to L5 than nearly all sacra do (2 sd of the chain's own
+    prior): its close-up then shows L5's disc or arch. Other vertebrae have neighbours on both sides to hold them."""
+    if chain.channels[place] != 0 or place + 1 >= len(chain.points):
+        return False
+    step = float(np.hypot(*(chain.points[place + 1] - centre)))
+    return bool(np.log(step / (chain.pitch_px * STEP_RATIO[0])) < -2.0 * STEP_SPREAD[0])
+
+
 def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     """The chain with the centres of S1 and the lowest lumbar vertebrae settled by close-ups."""
     places = [i for i, k in enumerate(chain.channels) if k in _CLOSE_UP_CHANNELS]
@@ -175,7 +186,7 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         offset = float(np.hypot(*(centre - chain.points[i]))) / chain.pitch_px
         sure.append(mass)
         moved.append(offset if mass > 0.3 else np.nan)
-        if mass > 0.5 and offset < 0.3:
+        if mass > 0.5 and offset < 0.3 and not _crowds(chain, i, centre):
             points[i] = centre
         seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
         gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)

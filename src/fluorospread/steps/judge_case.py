@@ -155,6 +155,8 @@ def _judge_tip(protocol: Protocol, image: ImageEvidence, tip: NeedleTip, side: S
     nearest = located[0]
     level, level_reason = _nearest_level(image, tip, reaches)
     at_target, target_reason = _at_target(protocol, image, tip, level, reaches)
+    if image.source is PunctureSource.CONTRAST_EPICENTRE and at_target is Answer.NO:
+        at_target, target_reason = Answer.UNDETERMINED, "where contrast went does not deny where it was injected"
     known_mm = image.geometry.mm_per_px is not None
     return Puncture(
         side=side,

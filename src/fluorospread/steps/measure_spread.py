@@ -25,6 +25,9 @@ from fluorospread.model.geometry import Geometry, PointPx
 from fluorospread.model.radiograph import BoolImage, FloatImage
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool, Spread
 
+# How far the detection limit may exceed the outline's iodine before an absence proves nothing; our choice.
+_LIMIT_OVER_OUTLINE = 1.5
+
 
 @dataclass(frozen=True)
 class SpreadSettings:
@@ -39,7 +42,8 @@ class SpreadSettings:
     decision_sds
         Margin or gap, in combined sds, from which coverage is decided.
     outline_mg_cm2
-        Coverage is denied without any contrast found only where the detection limit is at most this.
+        Areal iodine that an outline stands for. Coverage is denied only where the image shows little more
+        than this: an absence that would not have been seen proves nothing.
     """
 
     target_level: Level = Level.L5
@@ -297,13 +301,23 @@ def _without_contrast(contrast: ContrastMask, levels: LevelLabels, settings: Spr
     if contrast.status is not ContrastStatus.NOT_FOUND:
         return Answer.UNDETERMINED, f"contrast {contrast.status.value}: {contrast.reason}"
     limit = contrast.detection_limit_mg_cm2
-    if limit is None:
-        return Answer.UNDETERMINED, f"no contrast found, but what would have been seen is not known: {contrast.reason}"
-    if limit > 1.5 * settings.outline_mg_cm2:
-        return Answer.UNDETERMINED, f"no contrast found, but less than {limit:.1f} mg/cm² would not have been seen"
+    unproven = _unproven_absence(contrast, settings)
+    if unproven:
+        return Answer.UNDETERMINED, f"no contrast found, but {unproven}: {contrast.reason}"
     if levels.status is LevelStatus.INDETERMINATE:
         return Answer.UNDETERMINED, f"no contrast found; levels indeterminate: {levels.reason}"
     return Answer.NO, f"no contrast found above {limit:.1f} mg/cm²"
+
+
+def _unproven_absence(contrast: ContrastMask, settings: SpreadSettings) -> str:
+    """Why contrast may be where none was seen: the image does not show as little as the outline means, or
+    does not say how little it shows. Empty when an absence is proven."""
+    limit = contrast.detection_limit_mg_cm2
+    if limit is None:
+        return "how little of it this image would show is not known"
+    if limit > _LIMIT_OVER_OUTLINE * settings.outline_mg_cm2:
+        return f"less than {limit:.1f} mg/cm² would not have been seen"
+    return ""
 
 
 def _covered(
@@ -325,7 +339,9 @@ def _covered(
     if margin >= decided:
         answer, reason = Answer.YES, f"{off} inside the outline, {needed} needed"
     elif -margin > decided:
-        answer, reason = Answer.NO, f"{off} outside the outline, {needed} needed"
+        unproven = _unproven_absence(contrast, settings)
+        answer = Answer.UNDETERMINED if unproven else Answer.NO
+        reason = f"{off} outside the outline, " + (f"but {unproven}" if unproven else f"{needed} needed")
     else:
         answer = Answer.UNDETERMINED
         reason = f"{off} {where} the outline, within its uncertainty of {needed}"

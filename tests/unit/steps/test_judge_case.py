@@ -255,6 +255,15 @@ def test_contrast_as_evidence_of_the_puncture_says_so(source, words):
     assert "weaker evidence" in punctures[0].reason
 
 
+def test_the_middle_of_the_contrast_never_denies_a_puncture():
+    # The tip's row is that of the L4 junction: a needle there is not at L5, a pool there may come from L5.
+    needle, _ = judged(image(tip(Side.LEFT, 80)))
+    pool, _ = judged(image(tip(Side.LEFT, 80), source=PunctureSource.CONTRAST_EPICENTRE))
+    assert needle[0].at_target is Answer.NO
+    assert pool[0].at_target is Answer.UNDETERMINED
+    assert "does not deny where it was injected" in pool[0].reason
+
+
 def test_all_junctions_covered_and_both_punctures_right_is_verified():
     _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=covered(Answer.YES), **IMAGED)
     assert (verdict.outcome, verdict.puncture, verdict.coverage) == (Outcome.VERIFIED,) * 3

@@ -51,7 +51,7 @@ def block(rows: tuple[int, int], cols: tuple[int, int]) -> np.ndarray:
 
 
 def contrast(mask: np.ndarray, **fields) -> ContrastMask:
-    given = {"signal": mask.astype(np.float32), "outline_uncertainty_px": 1.0} | fields
+    given = {"signal": mask.astype(np.float32), "outline_uncertainty_px": 1.0, "detection_limit_mg_cm2": 4.0} | fields
     return ContrastMask(ContrastStatus.FOUND, ContrastMethod.MASK_SUBTRACTION, mask=mask, **given)
 
 
@@ -208,6 +208,14 @@ def test_no_contrast_found_denies_coverage_only_with_a_detection_limit(limit, ex
     spread = measure_spread(nothing, levels(), junctions(), (), HALF_MM)
     assert spread.pools == ()
     assert {c.covered for c in spread.coverage} == {expected}
+
+
+@pytest.mark.parametrize(("limit", "said"), [(None, "is not known"), (9.0, "less than 9.0 mg/cm² would not")])
+def test_contrast_elsewhere_denies_no_coverage_where_faint_contrast_would_not_be_seen(limit, said):
+    spread = measure_spread(contrast(LEFT_POOL, detection_limit_mg_cm2=limit), levels(), junctions(), (), HALF_MM)
+    assert covered(spread, Level.L4) is Answer.YES
+    assert covered(spread, Level.L3) is Answer.UNDETERMINED
+    assert said in next(c for c in spread.coverage if c.level is Level.L3).reason
 
 
 def test_contrast_that_was_not_imaged_leaves_coverage_open():
