@@ -3,7 +3,7 @@
 Axes of a vertebra: origin at the body's centre, x towards the patient's left, y backwards, z along
 the body's axis towards the head; mm.
 
-Typical dimensions follow Panjabi et al., Spine 1992;17:299-306 (lumbar) and Spine 1991;16:888-901
+Typical dimensions are of the size given by Panjabi et al., Spine 1992;17:299-306 (lumbar) and Spine 1991;16:888-901
 (thoracic), with transverse positions of pedicles and SAP-TP junctions as read on frontal films.
 """
 
