@@ -103,12 +103,12 @@ def test_identifiers_with_path_characters_lead_nowhere(tmp_path, capsys, builder
             SOPInstanceUID="../evil",
             SeriesDescription="/tmp/evil; rm -rf /",
         )
-    work = tmp_path / "deep" / "work"
-    work.mkdir(parents=True)
+    folder = tmp_path / "outer" / "inner"
+    folder.mkdir(parents=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        builders.write_dicom(work / "film.dcm", dataset)
-    assert run(["verify", str(work / "film.dcm"), "--out", str(work / "out")]) == 5
+        builders.write_dicom(folder / "film.dcm", dataset)
+    assert run(["verify", str(folder / "film.dcm"), "--out", str(folder / "out")]) == 5
     assert "Traceback" not in capsys.readouterr().err
     written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    assert written == ["deep/work/film.dcm", "deep/work/out/annotated.png", "deep/work/out/case.json"]
+    assert written == ["outer/inner/film.dcm", "outer/inner/out/annotated.png", "outer/inner/out/case.json"]

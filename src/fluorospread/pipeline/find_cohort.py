@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from fluorospread.errors import CaseError, MissingFileError, UsageError
-from fluorospread.model.case import Role
 from fluorospread.model.cohort import Cohort, CohortCase
 from fluorospread.pipeline.gather_case import (
     CASE_FILE,
     CaseOverrides,
     CaseRequest,
-    ImageRequest,
     gather_case,
+    listed_images,
     safe_case_id,
 )
 from fluorospread.pipeline.read_declaration import read_declaration
@@ -138,18 +137,6 @@ def _request(case_id: str, entry: Mapping[str, Any], base: Path) -> CaseRequest 
     try:
         if "path" in entry:
             return replace(gather_case(base / entry["path"], given, CaseOverrides()), case_id=case_id)
-        return CaseRequest(case_id, _images(entry["images"], base), given)
+        return CaseRequest(case_id, listed_images(base, entry["images"], COHORT_FILE), given)
     except Exception as error:
         return failure_of(case_id, error)
-
-
-def _images(listed: Mapping[str, str | list[str]], base: Path) -> tuple[ImageRequest, ...]:
-    images = tuple(
-        ImageRequest(base / name, Role(role), COHORT_FILE)
-        for role, names in listed.items()
-        for name in ([names] if isinstance(names, str) else names)
-    )
-    missing = [str(image.path) for image in images if not image.path.is_file()]
-    if missing:
-        raise MissingFileError(f"files that are not there: {', '.join(missing)}")
-    return images

@@ -191,7 +191,7 @@ def _from_folder(folder: Path) -> CaseRequest:
     listed = declared.get("images")
     notes: tuple[str, ...] = ()
     if listed is not None:
-        images = _listed_images(folder, listed)
+        images = listed_images(folder, listed, CASE_FILE)
     else:
         present = _files(folder)
         images = tuple(
@@ -231,15 +231,22 @@ def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[str, ...]]
     return tuple(ImageRequest(item.path, item.role, item.source) for item in sorted_images), notes
 
 
-def _listed_images(folder: Path, listed: Mapping[str, str | list[str]]) -> tuple[ImageRequest, ...]:
+def listed_images(folder: Path, listed: Mapping[str, str | list[str]], file_name: str) -> tuple[ImageRequest, ...]:
+    """The images that a file of the user's, `file_name` in `folder`, lists by role.
+
+    Raises
+    ------
+    MissingFileError
+        Some of them are not there.
+    """
     images = tuple(
-        ImageRequest(folder / name, Role(role), CASE_FILE)
+        ImageRequest(folder / name, Role(role), file_name)
         for role, names in listed.items()
         for name in ([names] if isinstance(names, str) else names)
     )
     missing = [str(image.path) for image in images if not image.path.is_file()]
     if missing:
-        raise MissingFileError(f"{folder / CASE_FILE}: names files that are not there: {', '.join(missing)}")
+        raise MissingFileError(f"{folder / file_name}: names files that are not there: {', '.join(missing)}")
     return images
 
 

@@ -19,7 +19,7 @@ from fluorospread.model.findings import ContrastMask, ContrastMethod, ContrastSt
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.radiograph import Radiograph
-from fluorospread.model.spread import Answer, Spread
+from fluorospread.model.spread import Spread
 from fluorospread.model.verdict import Flag
 from fluorospread.pipeline.carry_findings import apply_given_numbering, carried_junctions, carry_findings
 from fluorospread.pipeline.find_punctures import contrast_evidence, find_tips, tip_evidence
@@ -229,7 +229,6 @@ def _measure(contrast: _Contrast, protocol: Protocol, settings: VerifySettings) 
         geometry,
         replace(settings.spread, target_level=protocol.target_level),
     )
-    spread = without_unproven_absence(contrast.mask, spread)
     flags = flag_aberrant(contrast.mask, spread, look.levels, contrast.junctions, geometry, settings.aberrant)
     return spread, (*contrast.flags, *flags)
 
@@ -241,24 +240,6 @@ def _contrast_evidence(
         return ()
     look = contrast.looks[contrast.measured]
     return contrast_evidence(look, spread.pools, contrast.junctions, tips, settings)
-
-
-def without_unproven_absence(contrast: ContrastMask, spread: Spread) -> Spread:
-    """The spread, "not covered" withdrawn on sides where no contrast was seen at all in an image that does
-    not say how little of it would have been seen."""
-    if contrast.detection_limit_mg_cm2 is not None:
-        return spread
-    seen = {pool.side for pool in spread.pools}
-    why = "no contrast was seen on this side, but how little of it this image would show is not known"
-    return replace(
-        spread,
-        coverage=tuple(
-            replace(cover, covered=Answer.UNDETERMINED, reason=why)
-            if cover.covered is Answer.NO and cover.side not in seen
-            else cover
-            for cover in spread.coverage
-        ),
-    )
 
 
 def _no_puncture_reason(looks: tuple[Look, ...]) -> str:

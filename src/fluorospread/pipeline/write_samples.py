@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fluorospread.errors import OutputError
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
+from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.cases import sample_cases
 from fluorospread.simulation.render_case import SimulatedCase
 
@@ -51,7 +52,7 @@ def write_samples(folder: Path, report: Report = lambda _: None) -> tuple[Path, 
             written += [*images, target / "case.toml", truth]
             report(recipe.case_id)
         manifest = folder / MANIFEST_FILE
-        manifest.write_text(_HEAD + "\n".join(entries), encoding="utf-8")
+        write_atomically(manifest, (_HEAD + "\n".join(entries)).encode("utf-8"))
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give a writable folder") from error
     return tuple(path.relative_to(folder) for path in (*written, manifest))

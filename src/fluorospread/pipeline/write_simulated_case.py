@@ -29,6 +29,7 @@ from fluorospread.dicom.write_radiograph import Compression, write_radiograph
 from fluorospread.errors import OutputError
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL
+from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import CaseRecipe, FileKind, TagGroup
 from fluorospread.simulation.cases import build_person
@@ -62,8 +63,8 @@ def write_simulated_case(recipe: CaseRecipe, folder: Path, anatomy: Anatomy | No
         folder.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(case.images, start=1):
             write_radiograph(writable_image(case, image, number), folder / _file_name(image), Compression.JPEG_LS)
-        (folder / "case.toml").write_text(_case_toml(recipe, case), encoding="utf-8")
-        (folder / TRUTH_FILE).write_text(truth_json(case), encoding="utf-8")
+        write_atomically(folder / "case.toml", _case_toml(recipe, case).encode("utf-8"))
+        write_atomically(folder / TRUTH_FILE, truth_json(case).encode("utf-8"))
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give a writable folder") from error
     return case
