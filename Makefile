@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= runs/demo
 
-.PHONY: help demo test check samples lock format clean environment
+.PHONY: help demo test check bench samples lock format clean environment
 
 help:
 	@echo "make demo     verify the sample cases, write reports to $(OUT)"
 	@echo "make test     run every test, the viewer under Xvfb included"
 	@echo "make check    style, types and import contracts"
+	@echo "make bench    measure time and memory, write docs/benchmarks.md"
 	@echo "make samples  regenerate sample_dicom/ and compare it byte for byte"
 	@echo "make lock     resolve requirements.lock anew (versions and hashes, no index addresses)"
 	@echo "make clean    remove the environment and all results"
@@ -35,6 +36,9 @@ check: $(STAMP)
 test: $(STAMP)
 	@.ci/install_system_packages
 	@OMP_NUM_THREADS=1 xvfb-run -a -s "-screen 0 1600x1200x24" $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+bench: $(STAMP)
+	@PYTHONPATH=benchmarks $(BIN)/python -m harness --out runs/bench --page docs/benchmarks.md $(BENCH_ARGS)
 
 samples: $(STAMP)
 	@$(BIN)/python -m fluorospread simulate --samples --check --out sample_dicom

@@ -1,0 +1,41 @@
+"""Runs every script of `benchmarks/`, one after the other, and writes the page from their results."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.page import page, this_machine
+from harness.result import read
+
+BENCHMARKS = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Returns 1 when a script failed; the page is then written from the others."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--page", type=Path, required=True, metavar="FILE.md", help="the page to write")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="scripts to run; the others' results are kept")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats: shows that everything runs")
+    options = parser.parse_args()
+    machine = this_machine(datetime.now(UTC).date().isoformat())
+    failed = []
+    for script in sorted(BENCHMARKS.glob("*.py")):
+        if options.only and script.stem not in options.only:
+            continue
+        command = [sys.executable, str(script), "--out", str(options.out), *(["--quick"] if options.quick else [])]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(script.stem)
+    results = [read(path) for path in sorted(options.out.glob("*.json"))]
+    options.page.write_text(page(results, machine), encoding="utf-8")
+    if failed:
+        sys.stderr.write(f"failed: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
