@@ -125,11 +125,13 @@ class WritableExposure:
 
 @dataclass(frozen=True)
 class WritableText:
-    """Free text and dates. `date` is YYYYMMDD and `time` HHMMSS: fixed by the caller, never the clock's."""
+    """Free text and dates. `date` is YYYYMMDD and `time` HHMMSS: fixed by the caller, never the clock's.
+    `standing_note` opens the image comments and says what the picture is."""
 
     study_description: str = "Simulated lumbar fluoroscopy"
     series_description: str = "SIMULATED"
     image_comments: str = ""
+    standing_note: str = "SIMULATED image, no patient. Research use only, not for diagnosis."
     date: str = "20200101"
     time: str = "120000"
     study_seed: str = ""

@@ -84,8 +84,6 @@ _VIEW_CODES = {
     "RL": ("399198007", "right lateral"),
 }
 
-SIMULATED_NOTE = "SIMULATED image, no patient. Research use only, not for diagnosis."
-
 _LUT_BITS = 16
 
 
@@ -221,7 +219,7 @@ def _add_identity(dataset: Dataset, image: WritableImage) -> None:
     dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = text.study_description
     dataset.SeriesDescription = _marked(text.series_description)
-    dataset.ImageComments = f"{SIMULATED_NOTE} {text.image_comments}".strip()
+    dataset.ImageComments = f"{text.standing_note} {text.image_comments}".strip()
     dataset.QualityControlImage = "YES"
     dataset.StudyID = "1"
     dataset.SeriesNumber = text.series_number

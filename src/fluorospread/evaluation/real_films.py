@@ -1,53 +1,27 @@
 """Real films with a reader's points in, right / wrong / abstained per film out.
 
-The reader's points are JSON files named like their images: `vertebrae` and `junctions` ("L4_image_left") as
-[row, col] in stored pixels or null, `body_width_px.L4` for the scale, `junction_quality`, `out_of_scope`.
-The reader's own error is 1-3 mm on good films; it is part of every error given here.
+The reader's points are JSON files named like their images, see `pipeline.film_points`. The reader's
+own error is 1-3 mm on good films; it is part of every error given here.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from fluorospread.errors import CaseFileError
-from fluorospread.evaluation.match import LevelMatch, distance_px, match_levels, vertebral_pitch_px
+from fluorospread.evaluation.match import LevelMatch, distance_px, match_levels
 from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseImage
 from fluorospread.model.findings import LevelStatus
-from fluorospread.model.geometry import PointPx
-
-# Mean width of the L4 end plate in adults, mm; gives films without spacing a scale (reader's instruction).
-L4_WIDTH_MM = 48.0
-# Where no L4 width was read: mean lumbar pitch of the same adults, mm.
-LUMBAR_PITCH_MM = 36.0
+from fluorospread.pipeline.film_points import FilmTruth
 
 SCORED_LEVELS: tuple[Level, ...] = (Level.L1, Level.L2, Level.L3, Level.L4, Level.L5)
-_GOOD_ENOUGH = ("good", "fair")
 
 
 class FilmOutcome(StrEnum):
     RIGHT = "right"
     WRONG = "wrong"
     ABSTAINED = "abstained"
-
-
-@dataclass(frozen=True)
-class FilmTruth:
-    """A reader's points on one film, stored pixels."""
-
-    name: str
-    centers: dict[Level, PointPx]
-    junctions: dict[tuple[Level, Side], PointPx]
-    mm_per_px: float
-    junction_quality: str
-    in_scope: bool
-
-    @property
-    def junctions_scored(self) -> bool:
-        return self.junction_quality in _GOOD_ENOUGH
 
 
 @dataclass(frozen=True)
@@ -64,34 +38,6 @@ class FilmScore:
     center_errors_mm: tuple[float, ...]
     junction_errors_mm: tuple[float, ...]
     reason: str
-
-
-def read_film_truth(path: Path) -> FilmTruth:
-    """Read one annotation file.
-
-    Raises
-    ------
-    CaseFileError
-        When it is not such a file.
-    """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        centers = {Level(name): (float(p[0]), float(p[1])) for name, p in raw["vertebrae"].items() if p is not None}
-        junctions: dict[tuple[Level, Side], PointPx] = {}
-        for name, point in raw["junctions"].items():
-            level, _, side = name.partition("_")
-            if point is not None:
-                junctions[Level(level), Side(side.replace("_", "-"))] = (float(point[0]), float(point[1]))
-        width_px = raw["body_width_px"].get("L4")
-        quality = str(raw["junction_quality"])
-        in_scope = bool(raw["usable"]) and raw["out_of_scope"] == "none"
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CaseFileError(
-            f"{path} is not a reader's annotation: {error!r}. Expected JSON with vertebrae, junctions, body_width_px, "
-            "junction_quality, usable and out_of_scope."
-        ) from error
-    mm_per_px = L4_WIDTH_MM / float(width_px) if width_px else LUMBAR_PITCH_MM / vertebral_pitch_px(centers)
-    return FilmTruth(path.stem, centers, junctions, mm_per_px, quality, in_scope)
 
 
 def score_film(image: CaseImage, truth: FilmTruth) -> FilmScore:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from fluorospread.errors import MissingFileError
 from fluorospread.evaluation.metrics import CaseScore, Summary, summarise
-from fluorospread.evaluation.real_films import FilmScore, FilmTruth, read_film_truth, score_film
+from fluorospread.evaluation.real_films import FilmScore, score_film
 from fluorospread.evaluation.score_case import score_case
 from fluorospread.evaluation.truth_files import TrueCase, read_truth
 from fluorospread.model.case import CaseResult
 from fluorospread.model.verdict import Outcome
+from fluorospread.pipeline.film_points import FilmTruth, read_film_truth
 from fluorospread.pipeline.gather_case import CaseOverrides, gather_case
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
 from fluorospread.pipeline.verify_case import VerifiedCase, verify_case

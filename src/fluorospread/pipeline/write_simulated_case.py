@@ -187,12 +187,12 @@ def truth_json(case: SimulatedCase) -> str:
             for c in truth.coverage
         ],
         "iodine_mg": {side.value: round(mass, 3) for side, mass in truth.iodine_mg.items()},
-        "images": [_image_json(image) for image in case.images],
+        "images": [image_json(image) for image in case.images],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _image_json(image: SimulatedImage) -> dict[str, Any]:
+def image_json(image: SimulatedImage) -> dict[str, Any]:
     truth = image.truth
     return {
         "path": _file_name(image),

@@ -90,7 +90,7 @@ def render_case(recipe: CaseRecipe, anatomy: Anatomy) -> SimulatedCase:
     patient = _Patient(
         anatomy,
         TissueTexture.sample(np.random.default_rng([recipe.seed, _TEXTURE])),
-        tuple((p.level, p.side, _place_needle(p, anatomy, recipe.seed)) for p in recipe.punctures),
+        tuple((p.level, p.side, place_needle(p, anatomy, recipe.seed)) for p in recipe.punctures),
         tuple(
             make_plume(anatomy.landmarks_mm, spread, np.random.default_rng([recipe.seed, _PLUMES, index]))
             for index, spread in enumerate(recipe.spreads)
@@ -172,7 +172,7 @@ def field_stop_px(recipe: FieldRecipe | None, carm: CArm) -> FieldStop | None:
     )
 
 
-def _place_needle(puncture: PunctureRecipe, anatomy: Anatomy, seed: int) -> Needle:
+def place_needle(puncture: PunctureRecipe, anatomy: Anatomy, seed: int) -> Needle:
     """The needle of a recipe, from the skin behind the patient to its tip beside a junction."""
     key = f"{puncture.level.value}.junction.{puncture.side.value}"
     if key not in anatomy.landmarks_mm:

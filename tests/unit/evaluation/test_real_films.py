@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from fluorospread.errors import CaseFileError
-from fluorospread.evaluation.real_films import FilmOutcome, FilmTruth, read_film_truth, score_film
+from fluorospread.evaluation.real_films import FilmOutcome, score_film
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import Anchor, Junction, LevelLabels, LevelStatus, Vertebra
 from fluorospread.model.geometry import NO_SCALE, UNKNOWN_ORIENTATION
 from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.pipeline.film_points import FilmTruth, read_film_truth
 
 TRUTH = FilmTruth(
     "film",
