@@ -8,6 +8,7 @@ Weights are those whose SHA-256 stands in `weights/SHA256SUMS`; anything else is
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,8 @@ MAP_CELLS = 48
 CONTRAST_SIGMA_PX = 9.5
 WEIGHTS = Path(__file__).parent / "weights"
 _FILES = {"levels": "levels.onnx", "junctions": "junctions.onnx"}
+# More than two threads gain little in batches this small.
+_MOST_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,16 @@ def weights_sha256() -> str:
     return hashlib.sha256((WEIGHTS / "SHA256SUMS").read_bytes()).hexdigest() if _recorded() else ""
 
 
+def _threads() -> int:
+    """Threads of a network's run: two, or fewer where OMP_NUM_THREADS says so.
+
+    Whoever runs several processes side by side sets that variable for each of them, as dask does for its workers;
+    NumPy's libraries keep to it as well, so that a process of a cohort takes one core and no more.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(_MOST_THREADS, max(1, int(given))) if given.isdecimal() else _MOST_THREADS
+
+
 @lru_cache(maxsize=2)
 def _session(name: str) -> Any:
     import onnxruntime
@@ -177,7 +190,7 @@ def _session(name: str) -> Any:
     if digest != recorded:
         raise WeightsError(f"{path} has SHA-256 {digest}, expected {recorded}; reinstall fluorospread")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = _threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Spinning threads gain nothing in batches this small and starve whatever else runs.

@@ -24,6 +24,13 @@ from fluorospread.pipeline.write_case import check_writable
 # Enough that no worker waits for its next case; small enough that a cohort of any size fits in memory.
 _IN_FLIGHT_PER_WORKER = 3
 _CONNECT_TIMEOUT = "10s"
+# Workers share the machine's cores, so each keeps to one.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": 1,
+    "OPENBLAS_NUM_THREADS": 1,
+    "MKL_NUM_THREADS": 1,
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ def _cluster(options: CohortOptions, jobs: int) -> Iterator[Any]:
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.daemon": True,
         "distributed.comm.timeouts.connect": "60s",
+        "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536, **_ONE_THREAD},
     }
     with (
         dask.config.set(settings),

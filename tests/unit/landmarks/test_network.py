@@ -124,3 +124,13 @@ def test_missing_or_changed_weights_are_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(WeightsError, match="expected 00"):
         look("levels", pyramid, [Region((0.0, 0.0), 100.0)])
     network._session.cache_clear()
+
+
+@pytest.mark.parametrize(("said", "threads"), [(None, 2), ("", 2), ("1", 1), ("8", 2), ("0", 1), ("4,2", 2), ("x", 2)])
+def test_a_process_told_to_use_one_core_runs_its_networks_on_one(
+    said: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert network._threads() == threads
