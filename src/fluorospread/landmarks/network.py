@@ -67,12 +67,17 @@ class Region:
 
 @dataclass(frozen=True)
 class Maps:
-    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark; frontal 0..1."""
+    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark.
+
+    frontal, transitional: probability (0..1) of a frontal view, and of a last lumbar vertebra that joins the
+    sacrum (the level network's only; it means nothing where either is out of the region).
+    """
 
     region: Region
     maps: npt.NDArray[np.float32]
     absent: npt.NDArray[np.float32]
     frontal: float
+    transitional: float = 0.0
 
     def mirrored_back(self, swap: tuple[tuple[int, int], ...]) -> Maps:
         """The answer of a mirrored region in the image's own sense; `swap` names left-right channel pairs."""
@@ -83,7 +88,7 @@ class Maps:
             order[a], order[b] = b, a
         return Maps(
             Region(self.region.centre, self.region.side_px), self.maps[order][:, :, ::-1], self.absent[order],
-            self.frontal,
+            self.frontal, self.transitional,
         )  # fmt: skip
 
 
@@ -216,10 +221,10 @@ def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
     p = np.exp(logits)
     p = (p / p.sum(axis=2, keepdims=True)).astype(np.float32)
     swaps = LEVEL_SWAPS if name == "levels" else JUNCTION_SWAPS
+    chances = 1 / (1 + np.exp(-flags.astype(np.float64)))
     return [
         Maps(
-            region, p[i, :, :-1].reshape(k, MAP_CELLS, MAP_CELLS), p[i, :, -1],
-            float(1 / (1 + np.exp(-float(flags[i, 0])))),
+            region, p[i, :, :-1].reshape(k, MAP_CELLS, MAP_CELLS), p[i, :, -1], *chances[i].tolist()
         ).mirrored_back(swaps)
         for i, region in enumerate(regions)
     ]  # fmt: skip

@@ -47,7 +47,7 @@ def _train(args: argparse.Namespace) -> None:
     from fluorospread.training.train import train
 
     torch.set_num_threads(args.threads)
-    train(args.network, args.cache, args.out, args.steps, args.seed, ("real", "built-in"))
+    train(args.network, args.cache, args.out, args.steps, args.seed, ("real", "built-in"), args.start_from)
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -75,6 +75,7 @@ def main() -> None:
     learn.add_argument("--out", type=Path, required=True, help="folder of checkpoints")
     learn.add_argument("--steps", type=int, required=True)
     learn.add_argument("--seed", type=int, default=1)
+    learn.add_argument("--start-from", type=Path, help="checkpoint whose weights a fresh run starts from")
     learn.add_argument("--threads", type=int, default=1)
     learn.set_defaults(run=_train)
     write = commands.add_parser("export", help="write a trained network as ONNX and check it")

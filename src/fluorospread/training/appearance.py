@@ -25,13 +25,15 @@ SIZE = 192
 class Window:
     """Where each image of a batch lies on its view: all arrays of shape (n,).
 
-    centre (n, 2) in view px, side_px the square's side in view px, turn in radians, mirrored bool.
+    centre (n, 2) in view px, side_px the width in view px, turn in radians, mirrored bool, aspect the height
+    over the width: other proportions than the anatomy was made with.
     """
 
     centre: npt.NDArray[np.float64]
     side_px: npt.NDArray[np.float64]
     turn: npt.NDArray[np.float64]
     mirrored: npt.NDArray[np.bool_]
+    aspect: npt.NDArray[np.float64]
 
     def to_image(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """View px (n, k, 2) to image px of a SIZE square, (row, col)."""
@@ -40,18 +42,18 @@ class Window:
         row, col = c * gap[..., 0] - s * gap[..., 1], s * gap[..., 0] + c * gap[..., 1]
         col = np.where(self.mirrored[:, None], -col, col)
         scale = (SIZE / self.side_px)[:, None]
-        return np.stack([row * scale, col * scale], axis=2) + (SIZE - 1) / 2
+        return np.stack([row * scale / self.aspect[:, None], col * scale], axis=2) + (SIZE - 1) / 2
 
     def theta(self, view_shape: tuple[int, int]) -> Tensor:
         """Affine (n, 2, 3) for torch's grid_sample (x, y in -1..1 of the view)."""
         rows, cols = view_shape
         c, s = np.cos(self.turn), np.sin(self.turn)
-        half = self.side_px / 2
+        half, tall = self.side_px / 2, self.side_px / 2 * self.aspect
         flip = np.where(self.mirrored, -1.0, 1.0)
         # Inverse of to_image: gap_row = c * r + s * q, gap_col = -s * r + c * q with q the unmirrored column.
         theta = np.zeros((len(c), 2, 3))
-        theta[:, 0, 0], theta[:, 0, 1] = c * half * flip * 2 / cols, -s * half * 2 / cols
-        theta[:, 1, 0], theta[:, 1, 1] = s * half * flip * 2 / rows, c * half * 2 / rows
+        theta[:, 0, 0], theta[:, 0, 1] = c * half * flip * 2 / cols, -s * tall * 2 / cols
+        theta[:, 1, 0], theta[:, 1, 1] = s * half * flip * 2 / rows, c * tall * 2 / rows
         theta[:, 0, 2] = (2 * self.centre[:, 1] + 1) / cols - 1
         theta[:, 1, 2] = (2 * self.centre[:, 0] + 1) / rows - 1
         return torch.from_numpy(theta.astype(np.float32))
@@ -106,7 +108,12 @@ def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tenso
     whole = window.theta((rows, cols))
     at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
     for i, view in enumerate(views):
-        reach = window.side_px[i] / 2 * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
+        reach = (
+            window.side_px[i]
+            / 2
+            * max(1.0, window.aspect[i])
+            * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
+        )
         low = np.floor(window.centre[i] - reach - 4).astype(int).clip(0, [rows - 8, cols - 8])
         high = np.ceil(window.centre[i] + reach + 5).astype(int).clip(low + 8, [rows, cols])
         piece = torch.from_numpy(np.ascontiguousarray(view[:, low[0] : high[0], low[1] : high[1]])).float()[None]
@@ -115,7 +122,7 @@ def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tenso
             high = low + 2 * np.array(piece.shape[2:])
         own = Window(
             window.centre[i : i + 1] - low, window.side_px[i : i + 1], window.turn[i : i + 1],
-            window.mirrored[i : i + 1],
+            window.mirrored[i : i + 1], window.aspect[i : i + 1],
         )  # fmt: skip
         pieces.append(place(piece, own.theta((int(high[0] - low[0]), int(high[1] - low[1])))))
         t = whole[i]
@@ -197,17 +204,19 @@ class Appearance:
         across = torch.linspace(-1, 1, SIZE)[None, None, None, :] * _uniform(g, n, 0.3, 1.3) + _uniform(g, n, -0.3, 0.3)
         trunk = (1 - across**2).clamp(min=0.0).sqrt()
         soft = _uniform(g, n, 0.5, 3.0) * trunk + _uniform(g, n, 0, 0.5) * self._noise(self.smooth, n, 4)
-        soft = soft + _uniform(g, n, 0, 0.15) * self._noise(self.smooth, n)
+        # Half of the films are clean apart from their gas: real ones are, seen side by side.
+        busy = _chance(g, n, 0.5)
+        soft = soft + (0.3 + 0.7 * busy) * _uniform(g, n, 0, 0.15) * self._noise(self.smooth, n)
         # Folds and walls of the gut: ridges of a noise field, at two sizes.
-        ridges = torch.exp(-((self._noise(self.smooth, n) / 0.25) ** 2)) * _chance(g, n, 0.5) * _uniform(g, n, 0, 0.15)
-        finer = torch.exp(-((self._noise(self.rough, n, 4) / 0.3) ** 2)) * _chance(g, n, 0.4) * _uniform(g, n, 0, 0.12)
-        mottle = _chance(g, n, 0.5) * _uniform(g, n, 0, 0.07) * self._noise(self.rough, n, 2)
+        ridges = torch.exp(-((self._noise(self.smooth, n) / 0.25) ** 2)) * busy * _uniform(g, n, 0, 0.15)
+        finer = torch.exp(-((self._noise(self.rough, n, 4) / 0.3) ** 2)) * busy * _uniform(g, n, 0, 0.10)
+        mottle = busy * _chance(g, n, 0.6) * _uniform(g, n, 0, 0.06) * self._noise(self.rough, n, 2)
         line = line + soft + ridges + finer + mottle
         line = line - self._layers("gas", n, 0.6, (0.05, 0.8), (0.5, 2.0))
         line = line - self._layers("gas", n, 0.4, (0.05, 0.6), (0.3, 1.2))
         line = line + self._layers("stool", n, 0.5, (0.1, 1.0), (0.5, 2.0))
         line = line + self._layers("contrast", n, 0.25, (0.1, 2.0), (0.3, 1.5))
-        return line + self._layers("metal", n, 0.2, (0.5, 4.0), (0.4, 1.3))
+        return line + self._layers("metal", n, 0.12, (0.5, 4.0), (0.4, 1.3))
 
     def display(self, line: Tensor, field: Tensor) -> Tensor:
         """Grey values, bone bright, as a viewer would store them (about 0..1)."""

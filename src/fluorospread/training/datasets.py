@@ -21,13 +21,18 @@ FRONTAL_DEG = 22.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs, true cells (n, k, 2), presence and knowledge (n, k), and whether each image is frontal (n, 1)."""
+    """Inputs, true cells (n, k, 2), presence and knowledge of landmarks (n, k).
+
+    flags (n, f): 1 where an image is frontal and, for the levels, where its last lumbar vertebra is
+    transitional; flags_known (n, f).
+    """
 
     image: Tensor
     cells: Tensor
     present: Tensor
     known: Tensor
-    frontal: Tensor
+    flags: Tensor
+    flags_known: Tensor
 
 
 class Shards:
@@ -47,7 +52,10 @@ class Shards:
                     self.names.add(path.name)
                     self.bones.append(np.load(path, mmap_mode="r"))
                     with np.load(str(path).replace("_bone.npy", "_truth.npz")) as stored:
-                        self.truths.append(dict(stored))
+                        truth = dict(stored)
+                    # Close-ups do not say it, and neither do whole views made before it was drawn: unknown.
+                    truth.setdefault("transitional", np.full(len(self.bones[-1]), -1))
+                    self.truths.append(truth)
         if not self.bones:
             raise MissingFileError(f"no {self.kind} shards of {self.families} in {self.cache}; run `views` first")
 
@@ -63,8 +71,9 @@ class Shards:
 
 def _finish(
     appearance: Appearance, bones: npt.NDArray[np.uint8], window: Window, points: npt.NDArray[np.float64],
-    known: npt.NDArray[np.bool_], frontal: npt.NDArray[np.bool_], top: npt.NDArray[np.float64],
+    truth: dict[str, npt.NDArray[Any]], top: npt.NDArray[np.float64],
 ) -> Batch:  # fmt: skip
+    """`truth` holds known (n, k), angles (n, 2) and transitional (n,) with -1 for unknown."""
     image, field = appearance(bones, window, window.to_image(top[:, None])[:, 0, 0])
     px = window.to_image(points)
     nearest = np.nan_to_num(np.rint(px), nan=-1).astype(int)
@@ -73,12 +82,17 @@ def _finish(
     lit = field.numpy()[np.arange(len(px))[:, None], rows, cols] > 0
     present = inside & lit & np.isfinite(px).all(axis=2)
     cells = (np.nan_to_num(px) + 0.5) / CELL_PX - 0.5
+    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
+    # Whether the last lumbar vertebra joins the sacrum is seen where both are.
+    joined_seen = frontal & present[:, 0] & present[:, 1] & (truth["transitional"] >= 0)
+    flags = np.column_stack([frontal, truth["transitional"] > 0])
     return Batch(
         image,
         torch.from_numpy(np.where(present[..., None], cells, 0).astype(np.float32)),
         torch.from_numpy(present),
-        torch.from_numpy(known),
-        torch.from_numpy(frontal.astype(np.float32))[:, None],
+        torch.from_numpy(truth["known"]),
+        torch.from_numpy(flags.astype(np.float32)),
+        torch.from_numpy(np.column_stack([np.ones_like(frontal), joined_seen])),
     )
 
 
@@ -105,15 +119,20 @@ def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.rand
             side_mm[i] = rng.uniform(115, 260)
             centre[i] = rng.uniform(0, 1, 2) * bones.shape[2:]
     window = Window(
-        centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 5, count)), rng.random(count) < 0.5
+        centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 5, count)), rng.random(count) < 0.5,
+        _proportions(count, rng),
     )  # fmt: skip
     # The last two channels are named by image side.
     mirrored = points.copy()
     mirrored[:, -2:] = points[:, :-3:-1]
     points = np.where(window.mirrored[:, None, None], mirrored, points)
-    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
-    known = truth["known"] & np.ones((count, 1), dtype=bool)
-    return _finish(appearance, bones, window, points, known, frontal, _spine_tops(points))
+    truth = truth | {"known": truth["known"] & np.ones((count, 1), dtype=bool)}
+    return _finish(appearance, bones, window, points, truth, _spine_tops(points))
+
+
+def _proportions(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Heights over widths of `count` windows: people, discs and tilts differ more than the anatomies do."""
+    return np.asarray(np.exp(rng.normal(0, 0.07, count).clip(-0.16, 0.16)))
 
 
 def _spine_tops(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -137,10 +156,10 @@ def junction_batch(shards: Shards, appearance: Appearance, count: int, rng: np.r
     centre = points[:, 4] + rng.normal(0, 6.0, (count, 2)) / CLOSE_UP_MM_PER_PX
     centre = np.clip(np.nan_to_num(centre, nan=CLOSE_UP_PX / 2), 90, CLOSE_UP_PX - 90)
     window = Window(
-        centre, side_mm / CLOSE_UP_MM_PER_PX, np.radians(rng.normal(0, 6, count)), rng.random(count) < 0.5
+        centre, side_mm / CLOSE_UP_MM_PER_PX, np.radians(rng.normal(0, 6, count)), rng.random(count) < 0.5,
+        _proportions(count, rng),
     )  # fmt: skip
     mirrored = points[:, [1, 0, 3, 2, 4]]
     points = np.where(window.mirrored[:, None, None], mirrored, points)
-    known = np.asarray(np.isfinite(points).all(axis=2))
-    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
-    return _finish(appearance, bones, window, points, known, frontal, np.full((count, 2), -1e4))
+    truth = truth | {"known": np.asarray(np.isfinite(points).all(axis=2))}
+    return _finish(appearance, bones, window, points, truth, np.full((count, 2), -1e4))

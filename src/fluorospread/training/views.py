@@ -7,7 +7,7 @@ in 1/2 mm, and `NAME_truth.npz`. Whole views teach the level network, close-ups 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fluorospread.simulation.anatomy.fitting import Person, completed, posed
 from fluorospread.simulation.anatomy.surface import Anatomy
-from fluorospread.simulation.anatomy.variation import SpinePoses, varied
+from fluorospread.simulation.anatomy.variation import SpinePoses, sacralised, varied
 from fluorospread.simulation.projection import CArm, total_thickness_mm
 from fluorospread.training.landmarks import CLOSE_UP_STEPS, channel_points, names_upwards
 
@@ -26,6 +26,9 @@ CLOSE_UP_MM_PER_PX = 0.42
 CLOSE_UP_PX = 300
 CORTICAL_STEPS_PER_MM = 6.0
 TRABECULAR_STEPS_PER_MM = 2.0
+
+# Far more than in life, so that the networks learn to recognise a last lumbar vertebra that joins the sacrum.
+TRANSITIONAL_SHARE = 0.2
 
 # Image-left and image-right junction, image-left and image-right pedicle, body centre.
 CLOSE_UP_POINTS = 5
@@ -94,6 +97,7 @@ def whole_view(anatomy: Anatomy, pose: Pose2D) -> dict[str, npt.NDArray[np.gener
         "known": np.array(known),
         "angles": np.array([pose.axial_deg, pose.sagittal_deg], dtype=np.float32),
         "lumbar": np.array(anatomy.lumbar_count, dtype=np.int16),
+        "transitional": np.array(anatomy.transitional),
     }
 
 
@@ -139,21 +143,31 @@ def real_anatomies(
     while True:
         person = people[int(rng.integers(len(people)))]
         order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
-        count = int(rng.choice([4, 5, 6], p=[0.03, 0.91, 0.06]))
+        count = int(rng.choice([4, 5, 6], p=[0.05, 0.87, 0.08]))
         whole = varied(completed(person, order), rng)
         pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
+        transitional = count == 5 and bool(rng.random() < TRANSITIONAL_SHARE)
+        if transitional:
+            whole, pose = sacralised(whole, pose, rng)
         one_side = (str(rng.choice(["left", "right"])),)
         chance = rng.random()
         hidden = ("left", "right") if chance < 0.05 else one_side if chance < 0.12 else ()
-        yield posed(whole, pose, count, frozenset(f"rib12.{side}" for side in hidden))
+        anatomy = posed(whole, pose, count, frozenset(f"rib12.{side}" for side in hidden))
+        yield replace(anatomy, transitional=transitional)
 
 
 def procedural_anatomies(rng: np.random.Generator, views_each: int = 4) -> Iterator[Anatomy]:
     """Endless built-in anatomies on a coarse grid, each given `views_each` times (they are slow to make)."""
-    from fluorospread.simulation.anatomy.procedural import sample_anatomy
+    from fluorospread.simulation.anatomy.anatomy_shape import AnatomyShape
+    from fluorospread.simulation.anatomy.procedural import build_anatomy
 
     while True:
-        anatomy = sample_anatomy(rng, grid_mm=1.7)
+        transitional = bool(rng.random() < TRANSITIONAL_SHARE)
+        count = int(rng.choice([4, 5, 6], p=[0.05, 0.85, 0.10]))
+        shape = AnatomyShape.sample(rng, count)
+        while shape.transitional != transitional:
+            shape = AnatomyShape.sample(rng, count)
+        anatomy = build_anatomy(shape, grid_mm=1.7)
         for _ in range(views_each):
             yield anatomy
 

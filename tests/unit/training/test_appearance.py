@@ -13,16 +13,20 @@ from fluorospread.training.appearance import SIZE, Appearance, Window, cut_out  
 from fluorospread.training.clutter import make_banks  # noqa: E402
 
 
-def window(side: float, turn_deg: float, mirrored: bool) -> Window:
-    return Window(np.array([[300.0, 250.0]]), np.array([side]), np.radians([turn_deg]), np.array([mirrored]))
+def window(side: float, turn_deg: float, mirrored: bool, aspect: float = 1.0) -> Window:
+    return Window(
+        np.array([[300.0, 250.0]]), np.array([side]), np.radians([turn_deg]), np.array([mirrored]), np.array([aspect])
+    )
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize(("side", "turn"), [(200.0, 0.0), (200.0, 20.0), (520.0, -15.0)])
-def test_a_landmark_stays_on_its_spot(side: float, turn: float, mirrored: bool) -> None:
+@pytest.mark.parametrize(
+    ("side", "turn", "aspect"), [(200.0, 0.0, 1.0), (200.0, 20.0, 1.0), (520.0, -15.0, 1.0), (240.0, 20.0, 1.15)]
+)
+def test_a_landmark_stays_on_its_spot(side: float, turn: float, aspect: float, mirrored: bool) -> None:
     views = np.zeros((1, 2, 600, 500), dtype=np.uint8)
     views[0, 0, 338:343, 268:273] = 200
-    cut = window(side, turn, mirrored)
+    cut = window(side, turn, mirrored, aspect)
     bone, _ = cut_out(views, cut)
     spot = bone[0, 0].numpy().astype(np.float64)
     rows, cols = np.mgrid[0:SIZE, 0:SIZE]
@@ -54,7 +58,9 @@ def test_training_and_run_time_see_the_same_local_contrast() -> None:
 def test_the_same_seed_gives_the_same_image_and_another_seed_another() -> None:
     banks = make_banks(4, 0)
     views = np.random.default_rng(1).integers(0, 80, (2, 2, 300, 260)).astype(np.uint8)
-    cut = Window(np.array([[150.0, 130.0]] * 2), np.array([200.0, 280.0]), np.zeros(2), np.array([False, True]))
+    cut = Window(
+        np.array([[150.0, 130.0]] * 2), np.array([200.0, 280.0]), np.zeros(2), np.array([False, True]), np.ones(2)
+    )
     top = np.array([-100.0, 40.0])
     first, field = Appearance(banks, 5)(views, cut, top)
     second, _ = Appearance(banks, 5)(views, cut, top)

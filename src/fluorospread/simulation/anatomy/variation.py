@@ -118,3 +118,34 @@ def varied(person: Person, rng: np.random.Generator) -> Person:
         for level, part in person.vertebrae.items()
     }
     return replace(person, vertebrae=vertebrae)
+
+
+def sacralised(person: Person, pose: Pose, rng: np.random.Generator) -> tuple[Person, Pose]:
+    """The person with a transitional last lumbar vertebra, and the pose with its narrow disc.
+
+    Castellvi's types I to III as far as a frontal view shows them: transverse processes broadened from head
+    to foot and bent towards the ala, on one side or both (O'Driscoll's hypoplastic disc under them).
+    """
+    part = person.vertebrae["L5"]
+    shape = part.shape
+    if shape is None:
+        return person, pose
+    sides = rng.choice([-1.0, 0.0, 1.0], p=[0.2, 0.6, 0.2])
+    broad, drop, longer = rng.uniform(0.7, 1.8), rng.uniform(4.0, 11.0), rng.uniform(0.0, 0.25)
+
+    def changed(vertices_mm: Points) -> Points:
+        local = part.frame.local(vertices_mm)
+        beyond = np.clip((np.abs(local[:, 0]) / (0.5 * shape.body_width_mm) - 1.0) / 0.5, 0, 1)
+        beyond = beyond * ((sides == 0) | (np.sign(local[:, 0]) == sides))
+        local = local * np.column_stack([1 + longer * beyond, np.ones(len(beyond)), 1 + broad * beyond])
+        local[:, 2] -= drop * beyond
+        return part.frame.patient(local)
+
+    wide = replace(
+        part,
+        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
+        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
+    )
+    pitch = pose.pitch.copy()
+    pitch[0] *= rng.uniform(0.72, 0.92)
+    return replace(person, vertebrae={**person.vertebrae, "L5": wide}), replace(pose, pitch=pitch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose, Shell, completed, posed, relative_size
 from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, VertebraShape
 from fluorospread.simulation.anatomy.surface import Surface
-from fluorospread.simulation.anatomy.variation import read_spine_poses, varied
+from fluorospread.simulation.anatomy.variation import read_spine_poses, sacralised, varied
 
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1.0]])
 FACES = np.array(
@@ -116,6 +117,25 @@ def test_variation_scales_the_shape_about_its_centre() -> None:
     assert (spread > 0.8).all()
     assert (spread < 1.25).all()
     assert not np.allclose(spread, 1.0)
+
+
+def test_a_sacralised_vertebra_has_broad_lateral_parts_bent_down_and_a_narrow_disc() -> None:
+    person = donor()
+    last = person.vertebrae["L5"]
+    assert last.shape is not None
+    # A body narrower than the octahedron, so that its left and right corners are "transverse processes".
+    narrow = replace(last, shape=replace(last.shape, body_width_mm=20.0))
+    person = replace(person, vertebrae={**person.vertebrae, "L5": narrow})
+    for seed in range(6):
+        changed, pose = sacralised(person, straight(), np.random.default_rng(seed))
+        before, after = narrow.outer.vertices_mm, changed.vertebrae["L5"].outer.vertices_mm
+        # Corners 0 and 1 lie 20 mm to the left and right, twice the body's half width; 2-5 lie on the midline.
+        bent = before[:2, 2] - after[:2, 2]
+        assert 4.0 <= bent.max() <= 11.0
+        assert after[2:] == pytest.approx(before[2:])
+        assert 0.72 <= pose.pitch[0] <= 0.92
+        assert (pose.pitch[1:] == 1.0).all()
+        assert changed.vertebrae["L4"] is person.vertebrae["L4"]
 
 
 def test_a_straight_spine_in_the_table_gives_poses_without_sideways_bend(tmp_path: Path) -> None:
