@@ -92,6 +92,11 @@ def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> 
     from scipy import ndimage
 
     radius = 0.5 * settings.branch_width_mm / mm_per_px
+    (inside,) = ndimage.find_objects(mask.astype(np.uint8), 1)
+    # One pixel about the contrast, as its edge is where distances start.
+    around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in inside)
+    top, left = around[0].start, around[1].start
+    mask = mask[around]
     core = ndimage.distance_transform_edt(mask) > radius
     opened = ndimage.distance_transform_edt(~core) <= radius + 1.0 if core.any() else np.zeros_like(mask)
     found = []
@@ -102,7 +107,7 @@ def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> 
         length_mm = _length_px(rows, cols) * mm_per_px
         width_mm = rows.size * mm_per_px**2 / max(length_mm, 1e-9)
         if length_mm >= settings.branch_length_mm and width_mm <= settings.branch_width_mm:
-            row, col = region.window[0].start + rows.mean(), region.window[1].start + cols.mean()
+            row, col = top + region.window[0].start + rows.mean(), left + region.window[1].start + cols.mean()
             found.append(f"{length_mm:.0f} mm long, {width_mm:.1f} mm wide at row {row:.0f}, column {col:.0f}")
     if not found:
         return []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fluorospread.imaging.outlines import outlines, regions, signed_distance
+from fluorospread.imaging.outlines import outlines, regions, signed_distance_at, touching
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level, Side
 from fluorospread.model.findings import (
     ContrastMask,
@@ -22,7 +22,7 @@ from fluorospread.model.findings import (
     NeedleTip,
 )
 from fluorospread.model.geometry import Geometry, PointPx
-from fluorospread.model.radiograph import BoolImage, FloatImage
+from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool, Spread
 
 # How far the detection limit may exceed the outline's iodine before an absence proves nothing; our choice.
@@ -97,14 +97,26 @@ def measure_spread(
     settings: SpreadSettings = SpreadSettings(),
 ) -> Spread:
     """Pools by side of the spine's midline, and one `Coverage` per junction given, in their order."""
-    pools: tuple[Pool, ...] = ()
-    if contrast.mask is not None:
-        axes = _axes(levels, geometry)
-        pools = tuple(
-            _pool(contrast, part, (levels, junctions, tips), (axes, geometry), settings)
-            for part in _parts(contrast.mask, levels, junctions, tips)
-        )
-    return Spread(pools, _coverage(contrast, levels, junctions, geometry, settings))
+    pools = measure_pools(contrast, levels, junctions, tips, geometry, settings)
+    return Spread(pools, measure_coverage(contrast, levels, junctions, geometry, settings))
+
+
+def measure_pools(
+    contrast: ContrastMask,
+    levels: LevelLabels,
+    junctions: tuple[Junction, ...],
+    tips: tuple[NeedleTip, ...],
+    geometry: Geometry,
+    settings: SpreadSettings = SpreadSettings(),
+) -> tuple[Pool, ...]:
+    """The first half of `measure_spread`, for a viewer in which only what it depends on was changed."""
+    if contrast.mask is None:
+        return ()
+    axes = _axes(levels, geometry)
+    return tuple(
+        _pool(contrast, part, (levels, junctions, tips), (axes, geometry), settings)
+        for part in _parts(contrast.mask, levels, junctions, tips)
+    )
 
 
 def _axes(levels: LevelLabels, geometry: Geometry) -> _Axes:
@@ -251,7 +263,7 @@ def _area_mm2(contrast: ContrastMask, part: BoolImage, geometry: Geometry) -> Me
         return None
     pixel_mm2 = spacing[0] * spacing[1]
     area = float(part.sum()) * pixel_mm2
-    rim_px = float((part & (signed_distance(part) <= 0.5)).sum())
+    rim_px = float(touching(part).sum())
     outline_sd = rim_px * contrast.outline_uncertainty_px * pixel_mm2
     return Measured(area, float(np.hypot(outline_sd, 2.0 * (geometry.relative_uncertainty or 0.0) * area)))
 
@@ -277,13 +289,14 @@ def _levels_spanned(points: npt.NDArray[np.float64], levels: LevelLabels, axes: 
     return tuple(v.level for v, n in zip(levels.vertebrae, counts, strict=True) if n > 0.01 * len(points))
 
 
-def _coverage(
+def measure_coverage(
     contrast: ContrastMask,
     levels: LevelLabels,
     junctions: tuple[Junction, ...],
     geometry: Geometry,
-    settings: SpreadSettings,
+    settings: SpreadSettings = SpreadSettings(),
 ) -> tuple[Coverage, ...]:
+    """The second half of `measure_spread`: one `Coverage` per junction given, in their order."""
     if contrast.mask is None:
         answer, reason = _without_contrast(contrast, levels, settings)
         return tuple(Coverage(j.level, j.side, answer, reason) for j in junctions)
@@ -291,8 +304,7 @@ def _coverage(
     pixel_mm = geometry.mm_per_px
     # Distances in pixels of equal area, so that one outline uncertainty serves both directions.
     unit = (1.0, 1.0) if spacing is None or pixel_mm is None else (spacing[0] / pixel_mm, spacing[1] / pixel_mm)
-    distance = signed_distance(contrast.mask, unit)
-    answers = [_covered(contrast, distance, junction, geometry, settings) for junction in junctions]
+    answers = [_covered(contrast, contrast.mask, unit, junction, geometry, settings) for junction in junctions]
     return tuple(_as_numbered(cover, answers, levels) for cover in answers)
 
 
@@ -321,15 +333,20 @@ def _unproven_absence(contrast: ContrastMask, settings: SpreadSettings) -> str:
 
 
 def _covered(
-    contrast: ContrastMask, distance: FloatImage, junction: Junction, geometry: Geometry, settings: SpreadSettings
+    contrast: ContrastMask,
+    mask: BoolImage,
+    unit: tuple[float, float],
+    junction: Junction,
+    geometry: Geometry,
+    settings: SpreadSettings,
 ) -> Coverage:
     """Coverage of the place itself, whatever it is called."""
     row, col = junction.point_px
-    rows, cols = distance.shape
+    rows, cols = mask.shape
     if not (0 <= row <= rows - 1 and 0 <= col <= cols - 1):
         reason = "the junction lies outside the image"
         return Coverage(junction.level, junction.side, Answer.UNDETERMINED, reason)
-    margin = _bilinear(distance, row, col)
+    margin = _margin(mask, row, col, unit)
     carried = contrast.alignment.uncertainty_px if contrast.alignment is not None else 0.0
     sigma = float(np.sqrt(junction.uncertainty_px**2 + contrast.outline_uncertainty_px**2 + carried**2))
     decided = settings.decision_sds * sigma
@@ -362,11 +379,13 @@ def _length(pixels: float, pixel_mm: float | None) -> str:
     return f"{pixels:.1f} px" if pixel_mm is None else f"{pixels * pixel_mm:.1f} mm"
 
 
-def _bilinear(image: FloatImage, row: float, col: float) -> float:
-    r0, c0 = min(int(row), image.shape[0] - 2), min(int(col), image.shape[1] - 2)
+def _margin(mask: BoolImage, row: float, col: float, unit: tuple[float, float]) -> float:
+    """Signed distance to the outline at a point between pixels, bilinear."""
+    r0, c0 = min(int(row), mask.shape[0] - 2), min(int(col), mask.shape[1] - 2)
     dr, dc = row - r0, col - c0
-    window = image[r0 : r0 + 2, c0 : c0 + 2].astype(np.float64)
-    return float(np.array([1 - dr, dr]) @ window @ np.array([1 - dc, dc]))
+    corners = np.array([(r0, c0), (r0, c0 + 1), (r0 + 1, c0), (r0 + 1, c0 + 1)], dtype=np.intp)
+    distances = signed_distance_at(mask, corners, unit).reshape(2, 2)
+    return float(np.array([1 - dr, dr]) @ distances @ np.array([1 - dc, dc]))
 
 
 def _disc_fraction(contrast: ContrastMask, point: PointPx, geometry: Geometry, radius_mm: float) -> float | None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fluorospread.imaging.outlines import fill_small_holes, hysteresis, outlines, regions, rim, signed_distance
+from fluorospread.imaging.outlines import (
+    fill_small_holes,
+    hysteresis,
+    outlines,
+    regions,
+    rim,
+    signed_distance,
+    signed_distance_at,
+)
 
 
 def disc(shape, center, radius):
@@ -77,3 +85,14 @@ def test_the_rim_is_the_inside_pixels_that_touch_the_outside():
     rows, cols = rim(mask)
     assert len(rows) == 16
     assert mask[rows, cols].all()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.1, 0.9)])
+def test_distances_at_single_pixels_are_those_of_the_map(spacing: tuple[float, float]) -> None:
+    rows, cols = np.indices((60, 50))
+    mask = (np.hypot(rows - 20.0, cols - 49.0) < 18.0) | ((rows > 45) & (cols < 12))
+    pixels = np.random.default_rng(3).integers(0, 50, (200, 2))
+    expected = signed_distance(mask, spacing)[pixels[:, 0], pixels[:, 1]]
+    np.testing.assert_allclose(signed_distance_at(mask, pixels, spacing), expected, atol=1e-5)
+    assert (signed_distance_at(np.zeros((4, 4), dtype=bool), pixels % 4) == -np.inf).all()
+    assert (signed_distance_at(np.ones((4, 4), dtype=bool), pixels % 4) == np.inf).all()
