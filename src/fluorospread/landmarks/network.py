@@ -142,15 +142,39 @@ def _lerp(stack: npt.NDArray[np.float32], at: npt.NDArray[np.floating[Any]], axi
     return np.asarray(out, dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
+def _wide_blur(size: int, sigma_px: float) -> npt.NDArray[np.float32]:
+    """(size, size / 4): a Gaussian blur of 4-pixel means along one axis, interpolated back to all pixels.
+
+    The same as the training's blur at a quarter of the resolution: mirrored at the ends, cut at 2.5 sigma.
+    """
+    coarse, sigma = size // 4, sigma_px / 4
+    radius = max(1, int(np.ceil(2.5 * sigma)))
+    taps = np.arange(-radius, radius + 1)
+    kernel = np.exp(-(taps**2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    blurred = np.zeros((coarse, coarse))
+    for row in range(coarse):
+        at = np.abs(row + taps)
+        np.add.at(blurred[row], np.where(at > coarse - 1, 2 * (coarse - 1) - at, at), kernel)
+    place = np.clip((np.arange(size) + 0.5) / 4 - 0.5, 0, coarse - 1)
+    low = np.minimum(place.astype(int), coarse - 2)
+    back = np.zeros((size, coarse))
+    back[np.arange(size), low] = 1 - (place - low)
+    back[np.arange(size), low + 1] += place - low
+    return np.asarray(back @ blurred, dtype=np.float32)
+
+
 def local_contrast(sampled: npt.NDArray[np.float32], sigma_px: float = CONTRAST_SIGMA_PX) -> npt.NDArray[np.float32]:
     """Network input (2, size, size) of grey values and field: deviation from the local mean over the local
-    spread, -3..3, 0 outside the field; and the field itself."""
-    from scipy.ndimage import gaussian_filter
-
+    spread, -3..3, 0 outside the field; and the field itself. `size` is a multiple of 4."""
     grey, field = sampled
+    size = len(grey)
+    spread = _wide_blur(size, sigma_px)
 
     def wide(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.asarray(gaussian_filter(values, sigma_px, mode="reflect", truncate=2.5), dtype=np.float32)
+        means = values.reshape(size // 4, 4, size // 4, 4).mean(axis=(1, 3))
+        return np.asarray(spread @ means @ spread.T, dtype=np.float32)
 
     weight = np.maximum(wide(field), 1e-3)
     deviation = (grey - wide(grey * field) / weight) * field
