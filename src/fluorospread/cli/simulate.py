@@ -1,15 +1,19 @@
-"""`fluorospread simulate`: simulated cases with their truth, written as a clinic would send them."""
+"""`fluorospread simulate`: simulated cases with their truth, written as a clinic would send them; wholly
+simulated ones, or contrast and needles put into a real film."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from fluorospread.cli.options import Polarity
 from fluorospread.cli.progress import progress_bar
 from fluorospread.errors import UsageError
+from fluorospread.model.geometry import ColumnsTowards
 
 # As for a case that is not what it should be.
 SAMPLES_DIFFER = 4
@@ -22,6 +26,23 @@ class Draw(StrEnum):
     JUDGING = "judging"
 
 
+class Images(StrEnum):
+    """Which images of a case are made of one film."""
+
+    NEEDLE_POST = "needle-post"
+    PRE_POST = "pre-post"
+    NEEDLE = "needle"
+    POST = "post"
+
+
+class GreyValues(StrEnum):
+    """What the grey values of a picture file are."""
+
+    DISPLAY = "display"
+    LINEAR = "linear"
+    LOG = "log"
+
+
 def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Each case goes to DIR/<case_id>/.")],
     samples: Annotated[
@@ -32,7 +53,44 @@ def simulate(
     ] = False,
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many random cases.")] = 1,
     first: Annotated[int, typer.Option(min=0, help="Number of the first; the same number is the same case.")] = 0,
-    draw: Annotated[Draw, typer.Option(help="Random cases to tune on, or others to judge by.")] = Draw.JUDGING,
+    draw: Annotated[
+        Draw, typer.Option("--draw", "--split", help="Random cases to tune on, or others to judge by.")
+    ] = Draw.JUDGING,
+    film: Annotated[
+        Path | None,
+        typer.Option(
+            "--implant", metavar="IMAGE", help="Put needles and contrast into this real film.", show_default=False
+        ),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --implant: a reader's points.", show_default=False)
+    ] = None,
+    images: Annotated[
+        Images | None,
+        typer.Option(help="With --implant: images made of the film (needle-post).", show_default=False),
+    ] = None,
+    relation: Annotated[
+        GreyValues | None,
+        typer.Option(help="With --implant: what a picture's grey values are (display).", show_default=False),
+    ] = None,
+    log_per_grey: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="With --relation log: natural logs a grey value.", show_default=False),
+    ] = None,
+    spacing_mm: Annotated[
+        float | None,
+        typer.Option(metavar="MM", help="With --implant: pixel spacing at the spine (from L4).", show_default=False),
+    ] = None,
+    columns_towards: Annotated[
+        ColumnsTowards | None,
+        typer.Option(help="With --implant: where columns lead (patient-left).", show_default=False),
+    ] = None,
+    polarity: Annotated[
+        Polarity | None, typer.Option(help="With --implant: how bone is stored.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="With --implant: other draws of the same numbers.", show_default=False)
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,  # noqa: ARG001
 ) -> None:
     """Write simulated cases: DICOM images, case.toml and truth.json.
@@ -47,10 +105,25 @@ def simulate(
 
     - `fluorospread simulate --out sample_dicom --samples --check` — are they what this version writes?
 
+    - `fluorospread simulate --out implants --implant film.png --points film.json --count 5` — contrast and needles
+    of known truth in a real film, at the junctions that a reader marked
+
     The same number gives the same case. Verify them with `fluorospread verify simulated`.
     """
     if check and not samples:
         raise UsageError("--check compares the sample cases; add --samples")
+    about_film = {
+        "points": points, "images": images, "relation": relation, "log-per-grey": log_per_grey,
+        "spacing-mm": spacing_mm, "columns-towards": columns_towards, "polarity": polarity, "seed": seed,
+    }  # fmt: skip
+    if film is not None:
+        if samples or points is None:
+            raise UsageError("--implant needs --points, a reader's points on the film, and no --samples")
+        _implants(out, range(first, first + count), draw, (film, points), about_film)
+        return
+    alone = [name for name, value in about_film.items() if value is not None]
+    if alone:
+        raise UsageError(f"--{alone[0]} is about a real film; add --implant IMAGE")
     if samples:
         _samples(out, check)
     else:
@@ -93,3 +166,26 @@ def _random(out: Path, numbers: range, draw: Draw) -> None:
             write_simulated_case(recipe, out / recipe.case_id)
             bar.advance(task)
             typer.echo(f"{out / recipe.case_id}")
+
+
+def _implants(out: Path, numbers: range, draw: Draw, film: tuple[Path, Path], about_film: Mapping[str, Any]) -> None:
+    from fluorospread.pipeline.implant_case import ImplantImages, ImplantOptions, Relation, implant_case
+    from fluorospread.pipeline.write_case import check_writable
+    from fluorospread.simulation.cases import Split
+
+    given = {name: None if value is None else str(value) for name, value in about_film.items()}
+    options = ImplantOptions(
+        images=ImplantImages(given["images"] or Images.NEEDLE_POST),
+        seed=about_film["seed"] or 0,
+        relation=None if given["relation"] is None else Relation(given["relation"]),
+        log_per_grey=about_film["log-per-grey"],
+        spacing_mm=about_film["spacing-mm"],
+        columns_towards=about_film["columns-towards"],
+        polarity=given["polarity"],
+    )
+    check_writable(out)
+    with progress_bar("implanting", len(numbers)) as (bar, task):
+        for number in numbers:
+            case = implant_case(*film, out, Split(draw.value), number, options)
+            bar.update(task, advance=1, description=case.recipe.case_id)
+            typer.echo(f"{out / case.recipe.case_id}")
