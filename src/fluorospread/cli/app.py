@@ -10,6 +10,7 @@ import typer
 from fluorospread import __version__
 from fluorospread.cli.cohort import cohort
 from fluorospread.cli.evaluate import evaluate
+from fluorospread.cli.export import export
 from fluorospread.cli.report import report
 from fluorospread.cli.simulate import simulate
 from fluorospread.cli.verify import verify
@@ -34,6 +35,7 @@ app.command()(simulate)
 app.command()(evaluate)
 app.command()(report)
 app.command()(cohort)
+app.command()(export)
 
 
 def _print_version(wanted: bool) -> None:

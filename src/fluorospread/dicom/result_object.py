@@ -1,0 +1,143 @@
+"""What every object of a result has in common: equipment, series, dates, UIDs from content, files.
+
+UIDs are derived from the whole encoded content: the same result gives the same bytes and the same UIDs,
+another content another instance in another series.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from fluorospread.dicom.result_source import UNICODE, ResultSources
+from fluorospread.dicom.write_radiograph import derived_uid
+from fluorospread.model.case import SoftwareVersion
+
+_PLACEHOLDER = "2.25.1"
+
+
+class ResultKind(Enum):
+    """Kinds of result objects: series number and description. Numbers far above those of a C-arm's series."""
+
+    STRUCTURED_REPORT = (9701, "fluorospread report, research use only")
+    KEY_OBJECTS = (9702, "fluorospread key images, research use only")
+    PRESENTATION_STATE = (9703, "fluorospread annotations, research use only")
+    SEGMENTATION = (9704, "fluorospread contrast, research use only")
+    ENCAPSULATED_REPORT = (9705, "fluorospread PDF report, research use only")
+
+    @property
+    def series_number(self) -> int:
+        return self.value[0]
+
+    @property
+    def series_description(self) -> str:
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class ResultContext:
+    """What objects of one result share.
+
+    Attributes
+    ----------
+    date, time
+        ContentDate and ContentTime (see `content_moment`).
+    tracking_seed
+        What identifies the case's findings over time: a finding keeps its tracking UID when the case is
+        verified again.
+    """
+
+    sources: ResultSources
+    software: SoftwareVersion
+    date: str
+    time: str
+    tracking_seed: str
+
+    def tracking_uid(self, identifier: str) -> UID:
+        return derived_uid("tracking", self.tracking_seed, identifier)
+
+    def series(self, kind: ResultKind) -> dict[str, Any]:
+        """Keyword arguments that highdicom's constructors share; UIDs are placeholders until `finish`."""
+        return {
+            "series_instance_uid": _PLACEHOLDER,
+            "series_number": kind.series_number,
+            "sop_instance_uid": _PLACEHOLDER,
+            "instance_number": 1,
+            "manufacturer": self.software.name[:64],
+            "manufacturer_model_name": self.software.name[:64],
+            "software_versions": self.versions,
+            "series_description": kind.series_description,
+            "content_date": self.date,
+            "content_time": self.time,
+            "specific_character_set": UNICODE,
+        }
+
+    @property
+    def versions(self) -> list[str]:
+        """SoftwareVersions: the release, then the SHA-256 of the network weights."""
+        return [value[:64] for value in (self.software.version, self.software.weights_sha256) if value]
+
+    @property
+    def serial_number(self) -> str:
+        """DeviceSerialNumber, which some objects must have: the weights tell two installations apart."""
+        return (self.software.weights_sha256 or self.software.version)[:64]
+
+
+def finish(dataset: Dataset, context: ResultContext, kind: ResultKind, instance_number: int = 1) -> Dataset:
+    """Settle everything that would differ from one export to the next, then derive the UIDs.
+
+    Returns
+    -------
+    Dataset
+        `dataset`, changed in place, with file meta information, ready to be written.
+    """
+    dataset.SpecificCharacterSet = UNICODE
+    dataset.InstanceNumber = instance_number
+    dataset.SOPInstanceUID = dataset.SeriesInstanceUID = UID(_PLACEHOLDER)
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
+        dataset.pop(keyword, None)
+    if "TimezoneOffsetFromUTC" in context.sources.main.header:
+        dataset.TimezoneOffsetFromUTC = context.sources.main.header.TimezoneOffsetFromUTC
+    for item in dataset.get("ContributingEquipmentSequence", []):
+        item.pop("ContributionDateTime", None)
+    _replace_dimension_uids(dataset, "")
+    dataset.file_meta = _file_meta(dataset)
+    digest = hashlib.sha256(encoded(dataset)).hexdigest()
+    dataset.SOPInstanceUID = derived_uid("result", kind.name, digest)
+    dataset.SeriesInstanceUID = derived_uid("result-series", kind.name, digest)
+    _replace_dimension_uids(dataset, digest)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    return dataset
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """The object as the bytes of a DICOM file."""
+    buffer = io.BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _replace_dimension_uids(dataset: Dataset, seed: str) -> None:
+    """highdicom draws dimension organizations at random; one object has one, so it can follow the content."""
+    uid = derived_uid("dimension", seed)
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in dataset.get(keyword, []):
+            item.DimensionOrganizationUID = uid
+
+
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    # A fixed name, not a library's, so that the bytes do not change with its version.
+    meta.ImplementationClassUID = derived_uid("implementation")
+    meta.ImplementationVersionName = "FLUOROSPREAD"
+    return meta

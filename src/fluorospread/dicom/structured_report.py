@@ -1,0 +1,114 @@
+"""A case's result as a Comprehensive SR: Imaging Measurement Report, PS3.16 TID 1500.
+
+Unverified and preliminary as long as no reader has signed; verified with the reader's name and time after.
+`read_structured_report` is its inverse as far as the report holds the case; `docs/dicom_results.md` lists
+what it does not hold.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import (
+    ComprehensiveSR,
+    DeviceObserverIdentifyingAttributes,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    PersonObserverIdentifyingAttributes,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from fluorospread.dicom import result_codes as rc
+from fluorospread.dicom.person_name import person_name
+from fluorospread.dicom.report_conclusions import image_library, qualitative_evaluations, reader_decision
+from fluorospread.dicom.report_findings import FindingWriter
+from fluorospread.dicom.result_object import ResultContext, ResultKind, finish
+from fluorospread.dicom.result_source import SignedDecision
+from fluorospread.dicom.write_radiograph import derived_uid
+from fluorospread.model.case import CaseResult
+
+NO_ORGANISATION = "not stated"
+
+
+def structured_report(
+    result: CaseResult,
+    context: ResultContext,
+    decision: SignedDecision | None = None,
+    organisation: str = "",
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The report as a DICOM object, and what it could not hold.
+
+    Parameters
+    ----------
+    decision
+        What readers signed; None leaves the report unverified.
+    organisation
+        Where the readers work; DICOM asks for it where a report is verified.
+    """
+    sources = context.sources
+    writer = FindingWriter(result, context)
+    groups = writer.groups()
+    report = MeasurementReport(
+        observation_context=_observers(context, decision, organisation),
+        procedure_reported=rc.FLUOROSCOPY,
+        imaging_measurements=groups,
+    )
+    root = report[0].ContentSequence
+    place = next(i for i, item in enumerate(root) if item.name == codes.DCM.ImagingMeasurements)
+    root.insert(place, image_library(sources))
+    root.append(qualitative_evaluations(result, writer.notes))
+    if decision is not None:
+        root.append(reader_decision(decision, sources.main))
+    dataset = ComprehensiveSR(
+        evidence=sources.headers,
+        content=report[0],
+        is_complete=True,
+        is_final=decision is not None,
+        coding_schemes=[
+            CodingSchemeIdentificationItem(
+                rc.SCHEME, name=rc.SCHEME_NAME, version=rc.SCHEME_VERSION, responsible_organization=rc.SCHEME_OWNER
+            )
+        ],
+        **context.series(ResultKind.STRUCTURED_REPORT),
+    )
+    if decision is not None:
+        _verify(dataset, decision, organisation)
+    return finish(dataset, context, ResultKind.STRUCTURED_REPORT), tuple(writer.notes)
+
+
+def _observers(context: ResultContext, decision: SignedDecision | None, organisation: str) -> ObservationContext:
+    """The program, and everyone who signed."""
+    software = context.software
+    device = ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=derived_uid("device", software.name, software.version, software.weights_sha256),
+            name=software.name,
+            manufacturer_name=software.name,
+            model_name=f"{software.name} {software.version}",
+            serial_number=software.weights_sha256 or None,
+        ),
+    )
+    found = ObservationContext(observer_device_context=device)
+    for signature in decision.signatures if decision is not None else ():
+        person = PersonObserverIdentifyingAttributes(
+            name=person_name(signature.reader), organization_name=organisation or None
+        )
+        found.extend(ObserverContext(codes.DCM.Person, person))
+    return found
+
+
+def _verify(dataset: Dataset, decision: SignedDecision, organisation: str) -> None:
+    dataset.VerificationFlag = "VERIFIED"
+    observers = []
+    for signature in decision.signatures:
+        item = Dataset()
+        item.VerifyingObserverName = person_name(signature.reader)
+        item.VerifyingOrganization = organisation[:64] or NO_ORGANISATION
+        item.VerificationDateTime = signature.at.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
+        item.VerifyingObserverIdentificationCodeSequence = []
+        observers.append(item)
+    dataset.VerifyingObserverSequence = observers
