@@ -55,14 +55,19 @@ def contrast_evidence(
     junctions: tuple[Junction, ...],
     tips: tuple[ImageEvidence, ...],
     settings: VerifySettings,
+    known_origins: tuple[NeedleTip, ...] | None = None,
 ) -> tuple[ImageEvidence, ...]:
     """What the contrast in `look` says of punctures on sides where no needle tip is seen: where a run first
-    shows it, else its middle. `junctions` are those of the image that shows the contrast."""
+    shows it, else its middle. `junctions` are those of the image that shows the contrast; `known_origins`
+    is where a run first shows it on either side, looked for where None."""
     seen = {tip.side for image in tips for tip in image.tips}
     open_sides = frozenset(pool.side for pool in pools if pool.side is not None and pool.side not in seen)
     if look.levels is None or not open_sides:
         return ()
-    origins = find_contrast_origin(look, junctions, open_sides, settings)
+    if known_origins is None:
+        origins = find_contrast_origin(look, junctions, open_sides, settings)
+    else:
+        origins = tuple(origin for origin in known_origins if origin.side in open_sides)
     middles = tuple(
         NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * _length_px(pool), 1.0)
         for pool in pools

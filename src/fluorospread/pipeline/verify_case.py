@@ -25,11 +25,11 @@ from fluorospread.pipeline.carry_findings import apply_given_numbering, carried_
 from fluorospread.pipeline.find_punctures import contrast_evidence, find_tips, tip_evidence
 from fluorospread.pipeline.gather_case import CaseRequest, ImageRequest
 from fluorospread.pipeline.look_at_image import Look, look_for_levels
+from fluorospread.pipeline.segment_case import images_before_contrast, segment_case
 from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.steps.flag_aberrant import flag_aberrant
 from fluorospread.steps.judge_case import CaseEvidence, ImageEvidence, judge_case
 from fluorospread.steps.measure_spread import measure_spread
-from fluorospread.steps.segment_contrast import segment_contrast
 
 Report = Callable[[str], None]
 
@@ -183,10 +183,8 @@ def _find_contrast(
         reason = "no image after contrast; name one with --post or --cine, or declare --no-contrast"
         return _Contrast(ContrastMask(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, reason), looks)
     measured = shown[-1]
-    before = [i for i, look in enumerate(looks) if look.role in (Role.PRE, Role.NEEDLE)]
-    # The image that the verdict rests on first, so that its junctions are the ones carried.
-    before.sort(key=lambda i: i != reference)
-    mask, source = _segment(looks, measured, before, settings)
+    before = images_before_contrast([look.role for look in looks], reference)
+    mask, source = segment_case(looks, measured, before, settings)
     found, junctions = looks[measured], looks[measured].junctions
     flags: tuple[Flag, ...] = ()
     if mask.alignment is not None and source is not None:
@@ -195,24 +193,6 @@ def _find_contrast(
     found = replace(found, frame=mask.frame)
     carried = tuple(found if index == measured else look for index, look in enumerate(looks))
     return _Contrast(mask, carried, measured, junctions, flags)
-
-
-def _segment(
-    looks: tuple[Look, ...], measured: int, before: list[int], settings: VerifySettings
-) -> tuple[ContrastMask, int | None]:
-    """The contrast, and the index of the image it was told against: the first one that aligns."""
-    radiograph = looks[measured].radiograph
-    tried: list[tuple[ContrastMask, int | None]] = []
-    sources: list[int | None] = [*before] or [None]
-    for source in sources:
-        reference = None if source is None else looks[source].radiograph
-        mask = segment_contrast(radiograph, reference, settings.contrast)
-        if mask.method is ContrastMethod.CINE:
-            return mask, measured
-        tried.append((mask, source))
-        if mask.alignment is not None:
-            break
-    return tried[-1] if tried[-1][0].alignment is not None else tried[0]
 
 
 def _measure(contrast: _Contrast, protocol: Protocol, settings: VerifySettings) -> tuple[Spread, tuple[Flag, ...]]:

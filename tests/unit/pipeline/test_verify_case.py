@@ -37,7 +37,7 @@ from fluorospread.model.geometry import (
 from fluorospread.model.radiograph import ArrayFrames, ImageIdentity, PolaritySource, Quantity, Radiograph
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import CriterionResult, Outcome, PunctureSource
-from fluorospread.pipeline import carry_findings, look_at_image
+from fluorospread.pipeline import carry_findings, look_at_image, segment_case
 from fluorospread.pipeline import verify_case as module
 from fluorospread.pipeline.gather_case import CaseOverrides, CaseRequest, ImageRequest
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
@@ -129,7 +129,7 @@ def planted(monkeypatch):
 
     monkeypatch.setattr(module, "read_radiograph", lambda path, overrides: plan.images[path.name])
     monkeypatch.setattr(module, "weights_sha256", lambda: "cd" * 32)
-    monkeypatch.setattr(module, "segment_contrast", segment_contrast)
+    monkeypatch.setattr(segment_case, "segment_contrast", segment_contrast)
     monkeypatch.setattr(look_at_image, "label_levels", label_levels)
     monkeypatch.setattr(
         look_at_image, "locate_junctions", lambda image, *_: plan.junctions.get(image.path.name, JUNCTIONS)
