@@ -14,41 +14,45 @@ if TYPE_CHECKING:
     from fluorospread.dicom.read_radiograph import read_radiograph
     from fluorospread.model.case import CaseResult
     from fluorospread.model.radiograph import Radiograph
-    from fluorospread.pipeline.gather_case import gather_case
+    from fluorospread.pipeline.gather_case import CaseOverrides
     from fluorospread.pipeline.protocols import load_protocol
-    from fluorospread.pipeline.verify_case import VerifiedCase, verify_case
-    from fluorospread.pipeline.write_case import write_case
+    from fluorospread.pipeline.script_calls import verify_case, verify_cohort
+    from fluorospread.pipeline.shown_results import CohortResult, open_case, to_dataframe
     from fluorospread.reporting.case_json import case_from_json, case_to_json, read_case_json
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "CaseOverrides": "fluorospread.pipeline.gather_case",
     "CaseResult": "fluorospread.model.case",
+    "CohortResult": "fluorospread.pipeline.shown_results",
     "Radiograph": "fluorospread.model.radiograph",
-    "VerifiedCase": "fluorospread.pipeline.verify_case",
     "case_from_json": "fluorospread.reporting.case_json",
     "case_to_json": "fluorospread.reporting.case_json",
-    "gather_case": "fluorospread.pipeline.gather_case",
     "load_protocol": "fluorospread.pipeline.protocols",
+    "open_case": "fluorospread.pipeline.shown_results",
     "read_case_json": "fluorospread.reporting.case_json",
     "read_radiograph": "fluorospread.dicom.read_radiograph",
-    "verify_case": "fluorospread.pipeline.verify_case",
-    "write_case": "fluorospread.pipeline.write_case",
+    "to_dataframe": "fluorospread.pipeline.shown_results",
+    "verify_case": "fluorospread.pipeline.script_calls",
+    "verify_cohort": "fluorospread.pipeline.script_calls",
 }
 
 __all__ = [
+    "CaseOverrides",
     "CaseResult",
+    "CohortResult",
     "Radiograph",
-    "VerifiedCase",
     "__version__",
     "case_from_json",
     "case_to_json",
-    "gather_case",
     "load_protocol",
+    "open_case",
     "read_case_json",
     "read_radiograph",
+    "to_dataframe",
     "verify_case",
-    "write_case",
+    "verify_cohort",
 ]
 
 

@@ -102,16 +102,44 @@ def gather_options(
         No image is named, one is named twice, or `--no-contrast` stands beside `--post`.
     """
     images = tuple(ImageRequest(path, role, f"--{role}") for role, paths in roles.items() for path in paths)
+    return _named_images(images, case_id, contrast_given, overrides)
+
+
+def _named_images(
+    images: tuple[ImageRequest, ...], case_id: str | None, contrast_given: bool | None, overrides: CaseOverrides
+) -> CaseRequest:
     if not images:
         raise UsageError("name at least one image")
     paths = [image.path.absolute() for image in images]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice; one image has one role")
-    if contrast_given is False and roles.get(Role.POST):
+    if contrast_given is False and any(image.role is Role.POST for image in images):
         raise UsageError("--no-contrast says that none was given, yet --post names an image after it")
     name = case_id or images[0].path.parent.absolute().name or images[0].path.stem
     return CaseRequest(safe_case_id(name), images, contrast_given, overrides=overrides)
+
+
+def gather_files(
+    paths: Sequence[Path], contrast_given: bool | None = None, overrides: CaseOverrides = CaseOverrides()
+) -> CaseRequest:
+    """The case that these image files make; each has the role its name starts with, else the one its tags suggest.
+
+    Raises
+    ------
+    MissingFileError
+        A file is not there.
+    UsageError
+        No image is named, one is named twice, or contrast is declared as not given beside a post image.
+    """
+    images = []
+    for path in paths:
+        if not path.is_file():
+            raise MissingFileError(f"{path}: no such file")
+        named = role_of_name(path)
+        role, source = (named, "file name") if named is not None else role_from_tags(path)
+        images.append(ImageRequest(path, role, source))
+    return _named_images(tuple(images), None, contrast_given, overrides)
 
 
 def find_cases(path: Path) -> tuple[Path, ...]:
@@ -176,13 +204,14 @@ def _files(folder: Path) -> list[Path]:
         raise MissingFileError(f"{folder}: the folder cannot be read ({error.strerror})") from error
 
 
-def _role_of(path: Path) -> Role | None:
+def role_of_name(path: Path) -> Role | None:
+    """The role that a file's name starts with, None where it starts with none or the file is a document."""
     match = _ROLE_NAME.match(path.name)
     return None if match is None or path.suffix.lower() in _NOT_IMAGES else Role(match.group(1).lower())
 
 
 def _is_case_folder(folder: Path) -> bool:
-    return any(path.name == CASE_FILE or _role_of(path) is not None for path in _files(folder))
+    return any(path.name == CASE_FILE or role_of_name(path) is not None for path in _files(folder))
 
 
 def _from_folder(folder: Path) -> CaseRequest:
@@ -195,9 +224,9 @@ def _from_folder(folder: Path) -> CaseRequest:
     else:
         present = _files(folder)
         images = tuple(
-            ImageRequest(path, role, "file name") for path in present if (role := _role_of(path)) is not None
+            ImageRequest(path, role, "file name") for path in present if (role := role_of_name(path)) is not None
         )
-        unused = [p.name for p in present if _role_of(p) is None and p.suffix.lower() not in _NOT_IMAGES]
+        unused = [p.name for p in present if role_of_name(p) is None and p.suffix.lower() not in _NOT_IMAGES]
         if images and unused:
             notes = (f"not used, as the name starts with no role: {', '.join(unused)}",)
         if not images:

@@ -55,7 +55,8 @@ def verify_cohort(
     OutputError
         `options.out` cannot be written.
     UsageError
-        The scheduler cannot be reached, has no workers, or its workers run another version.
+        The scheduler cannot be reached, has no workers, or its workers run another version; or worker processes
+        cannot be started here.
     """
     # Workers may run in another folder.
     options = replace(options, out=options.out.absolute())
@@ -137,7 +138,7 @@ def _worker_count(client: Any) -> int:
 def _cluster(options: CohortOptions, jobs: int) -> Iterator[Any]:
     """A client of the scheduler named, or of a cluster of local processes that ends with the run."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if options.scheduler is not None:
         with _connected(options.scheduler) as client:
@@ -151,14 +152,23 @@ def _cluster(options: CohortOptions, jobs: int) -> Iterator[Any]:
         "distributed.comm.timeouts.connect": "60s",
         "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536, **_ONE_THREAD},
     }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="CRITICAL"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with dask.config.set(settings), _local_cluster(workers) as cluster, Client(cluster) as client:
         yield client
+
+
+def _local_cluster(workers: int) -> Any:
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="CRITICAL"
+        )
+    except RuntimeError as error:
+        # Each worker imports the calling script anew, and one without this guard would start workers of its own.
+        raise UsageError(
+            f"{workers} worker process(es) could not be started ({error}); a script of your own must verify its cohort "
+            'below `if __name__ == "__main__":`'
+        ) from error
 
 
 @contextmanager
