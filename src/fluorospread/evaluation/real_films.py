@@ -12,7 +12,7 @@ from enum import StrEnum
 from fluorospread.evaluation.match import LevelMatch, distance_px, match_levels
 from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseImage
-from fluorospread.model.findings import LevelStatus
+from fluorospread.model.findings import Junction, LevelLabels, LevelStatus
 from fluorospread.pipeline.film_points import FilmTruth
 
 SCORED_LEVELS: tuple[Level, ...] = (Level.L1, Level.L2, Level.L3, Level.L4, Level.L5)
@@ -27,7 +27,8 @@ class FilmOutcome(StrEnum):
 @dataclass(frozen=True)
 class FilmScore:
     """One film: `outcome` counts only statements made without reserve; `names_right` says whether the
-    chain would have been right had it been stated."""
+    chain would have been right had it been stated. `truth`, `labels` and `junctions`: the reader's points and
+    what was found, stored px."""
 
     name: str
     in_scope: bool
@@ -37,7 +38,13 @@ class FilmScore:
     levels: LevelMatch
     center_errors_mm: tuple[float, ...]
     junction_errors_mm: tuple[float, ...]
-    reason: str
+    truth: FilmTruth
+    labels: LevelLabels
+    junctions: tuple[Junction, ...]
+
+    @property
+    def reason(self) -> str:
+        return self.labels.reason
 
 
 def score_film(image: CaseImage, truth: FilmTruth) -> FilmScore:
@@ -75,5 +82,7 @@ def score_film(image: CaseImage, truth: FilmTruth) -> FilmScore:
         levels=match,
         center_errors_mm=tuple(e * truth.mm_per_px for e in match.errors_px),
         junction_errors_mm=tuple(errors),
-        reason=labels.reason,
+        truth=truth,
+        labels=labels,
+        junctions=tuple(image.junctions),
     )

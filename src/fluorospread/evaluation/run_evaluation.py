@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluorospread.errors import MissingFileError
+from fluorospread.evaluation.film_diagram import film_diagram
 from fluorospread.evaluation.metrics import CaseScore, Summary, summarise
 from fluorospread.evaluation.real_films import FilmScore, score_film
 from fluorospread.evaluation.score_case import score_case
@@ -27,12 +28,14 @@ from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
 from fluorospread.pipeline.verify_case import VerifiedCase, verify_case
 from fluorospread.pipeline.write_case import write_case
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
+from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.cases import Split, sample_split
 
 Report = Callable[[str], None]
 """Told the name of each case when it is done."""
 
 TRUTH_FOLDER = "truth"
+FILM_DIAGRAM = "films.svg"
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 
@@ -134,6 +137,8 @@ def evaluate_films(
         truth = read_film_truth(annotation)
         scores.append(_evaluate_film(film, truth, None if out is None else out / truth.name))
         report(truth.name)
+    if out is not None:
+        write_atomically(out / FILM_DIAGRAM, film_diagram([s for s in scores if isinstance(s, FilmScore)]))
     return tuple(scores)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fluorospread.simulation.anatomy.fitting import Person, completed, posed
 from fluorospread.simulation.anatomy.surface import Anatomy
-from fluorospread.simulation.anatomy.variation import SpinePoses, sacralised, varied
+from fluorospread.simulation.anatomy.variation import SpinePoses, sacralised, varied, with_hips_moved
 from fluorospread.simulation.projection import CArm, total_thickness_mm
 from fluorospread.training.landmarks import CLOSE_UP_STEPS, channel_points, names_upwards
 
@@ -29,6 +29,10 @@ TRABECULAR_STEPS_PER_MM = 2.0
 
 # Far more than in life, so that the networks learn to recognise a last lumbar vertebra that joins the sacrum.
 TRANSITIONAL_SHARE = 0.2
+
+# Mean and 1 sd of how much lower than their donors' the hips sit, mm: the few donors' crests lie at the centre of
+# L4, most people's between there and L5.
+HIPS_LOWER_MM = (10.0, 9.0)
 
 # Image-left and image-right junction, image-left and image-right pedicle, body centre.
 CLOSE_UP_POINTS = 5
@@ -144,7 +148,7 @@ def real_anatomies(
         person = people[int(rng.integers(len(people)))]
         order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
         count = int(rng.choice([4, 5, 6], p=[0.05, 0.87, 0.08]))
-        whole = varied(completed(person, order), rng)
+        whole = with_hips_moved(varied(completed(person, order), rng), float(rng.normal(*HIPS_LOWER_MM)))
         pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
         transitional = count == 5 and bool(rng.random() < TRANSITIONAL_SHARE)
         if transitional:

@@ -45,7 +45,7 @@ class SpinePoses:
         axial = sign * np.cumsum(rng.normal(0, 1.5, joints)) * 0.5 - 0.15 * np.cumsum(coronal[order]) * bend
         return Pose(
             coronal_deg=coronal[order] + rng.normal(0, 1.0, joints),
-            sagittal_deg=np.concatenate([rng.normal(0, 7.0, 1), rng.normal(0, 2.5, joints - 1)]),
+            sagittal_deg=np.concatenate([rng.normal(0, 9.0, 1), rng.normal(0, 2.5, joints - 1)]),
             axial_deg=np.diff(np.concatenate([[0.0], axial])),
             pitch=pitch[order] * worn * rng.normal(1.0, 0.015, joints),
         )
@@ -118,6 +118,21 @@ def varied(person: Person, rng: np.random.Generator) -> Person:
         for level, part in person.vertebrae.items()
     }
     return replace(person, vertebrae=vertebrae)
+
+
+def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:
+    """The person with hip bones lower (or, negative, higher) on the sacrum than they were.
+
+    How deep the sacrum sits between the hips varies: the line between the iliac crests crosses L4, the disc
+    below it or L5.
+    """
+    matrix = np.eye(4)
+    matrix[2, 3] = -towards_feet_mm
+    hips = {
+        name: shell.moved(matrix) if name == "pelvis" or name.startswith("hip.") else shell
+        for name, shell in person.others.items()
+    }
+    return replace(person, others=hips)
 
 
 def sacralised(person: Person, pose: Pose, rng: np.random.Generator) -> tuple[Person, Pose]:

@@ -11,7 +11,7 @@ import pytest
 from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose, Shell, completed, posed, relative_size
 from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, VertebraShape
 from fluorospread.simulation.anatomy.surface import Surface
-from fluorospread.simulation.anatomy.variation import read_spine_poses, sacralised, varied
+from fluorospread.simulation.anatomy.variation import read_spine_poses, sacralised, varied, with_hips_moved
 
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1.0]])
 FACES = np.array(
@@ -117,6 +117,15 @@ def test_variation_scales_the_shape_about_its_centre() -> None:
     assert (spread > 0.8).all()
     assert (spread < 1.25).all()
     assert not np.allclose(spread, 1.0)
+
+
+def test_hips_move_without_ribs_and_spine() -> None:
+    person = donor()
+    moved = with_hips_moved(person, 8.0)
+    fall = person.others["hip.left"].outer.vertices_mm - moved.others["hip.left"].outer.vertices_mm
+    assert fall == pytest.approx(np.tile([0.0, 0.0, 8.0], (len(fall), 1)))
+    assert moved.others["rib12.left"] is person.others["rib12.left"]
+    assert moved.vertebrae is person.vertebrae
 
 
 def test_a_sacralised_vertebra_has_broad_lateral_parts_bent_down_and_a_narrow_disc() -> None:
