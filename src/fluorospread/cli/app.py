@@ -9,6 +9,7 @@ import typer
 
 from fluorospread import __version__
 from fluorospread.cli.cohort import cohort
+from fluorospread.cli.deidentify import deidentify
 from fluorospread.cli.evaluate import evaluate
 from fluorospread.cli.export import export
 from fluorospread.cli.report import report
@@ -36,6 +37,7 @@ app.command()(evaluate)
 app.command()(report)
 app.command()(cohort)
 app.command()(export)
+app.command()(deidentify)
 
 
 def _print_version(wanted: bool) -> None:

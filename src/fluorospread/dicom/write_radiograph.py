@@ -130,11 +130,12 @@ def write_radiograph(image: WritableImage, path: Path, compression: Compression 
     _attach_pixels(dataset, image, syntax)
     buffer = io.BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
-    _write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
     return path
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, into a folder that is there. Raises OutputError."""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
