@@ -20,10 +20,10 @@ _LAUNCHER = Path(__file__).with_name("_launch.py")
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """Wall time and peak resident memory (the largest of the command and its children) of one command."""
+    """Wall time and peak resident memory, MB (the largest of the command and its children) of one command."""
 
     seconds: float
-    peak_mib: float
+    peak_mb: float
     exit_code: int
     output: str
 

@@ -21,7 +21,7 @@ class Row:
     what
         Its name, unique in its result.
     unit
-        Of every value: "s", "MiB", "1/s" ...
+        Of every value: "s", "MB", "1/s" ...
     values
         One value a run, in the order of the runs.
     against

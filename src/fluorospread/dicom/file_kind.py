@@ -7,8 +7,8 @@ import struct
 from enum import StrEnum
 from pathlib import Path
 
+from fluorospread.dicom.open_file import open_file
 from fluorospread.dicom.picture_files import is_picture
-from fluorospread.dicom.stored_frames import open_file
 from fluorospread.errors import MissingFileError, NotAnImageError, TruncatedImageError
 
 

@@ -6,10 +6,8 @@ ones by walking the fragments once (offset tables where the file has them).
 
 from __future__ import annotations
 
-import io
 import os
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,8 @@ from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import (
     UID,
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -29,12 +24,11 @@ from pydicom.uid import (
 
 from fluorospread.dicom.attributes import raw_or_none
 from fluorospread.dicom.decode import READABLE, UNCOMPRESSED, StoredFrame, decode_frame, short_reason
+from fluorospread.dicom.deflated import inflated
+from fluorospread.dicom.open_file import open_file, truncated, unreadable
 from fluorospread.dicom.pixel_layout import PixelLayout, pixel_layout
 from fluorospread.errors import (
-    ImageSizeError,
-    MissingFileError,
     NotAnImageError,
-    TruncatedImageError,
     UnsupportedImageError,
 )
 
@@ -45,8 +39,6 @@ Extents = tuple[tuple[int, int], ...]
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _PIXEL_KEYWORDS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
-# A deflated file larger than this inflated is no radiograph but a decompression bomb.
-_MAX_INFLATED_BYTES = 1 << 30
 # VRs whose explicit length takes four bytes after two reserved ones (PS3.5 table 7.1-1).
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN")
 
@@ -90,29 +82,11 @@ class StoredFrames:
                     stream.seek(offset)
                     parts.append(stream.read(length))
         except OSError as error:
-            raise _unreadable(self.file_name, error) from error
+            raise unreadable(self.file_name, error) from error
         data = b"".join(parts)
         if len(data) < sum(length for _, length in pieces):
             raise truncated(self.file_name)
         return data
-
-
-def truncated(file_name: str) -> TruncatedImageError:
-    return TruncatedImageError(f"{file_name} ends before its pixels do; copy or export it again.")
-
-
-def _unreadable(file_name: str, error: OSError) -> MissingFileError:
-    return MissingFileError(f"{file_name} cannot be opened ({error.strerror or error}); check name and permissions.")
-
-
-def open_file(path: Path) -> io.BufferedReader:
-    """Open for reading. Raises MissingFileError."""
-    try:
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        raise _unreadable(
-            path.name or str(path), error if isinstance(error, OSError) else OSError(str(error))
-        ) from error
 
 
 def open_frames(path: Path) -> tuple[Dataset, StoredFrames]:
@@ -164,8 +138,8 @@ def read_header(path: Path) -> tuple[Dataset, Opener, int]:
     InputError
         MissingFileError, NotAnImageError or TruncatedImageError.
     """
-    content = _inflated_or_none(path)
-    with open_file(path) if content is None else io.BytesIO(content) as stream:
+    opener: Opener = inflated(path) or (lambda: open_file(path))
+    with opener() as stream:
         try:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
             end = stream.tell()
@@ -176,9 +150,7 @@ def read_header(path: Path) -> tuple[Dataset, Opener, int]:
             raise NotAnImageError(
                 f"{path.name} cannot be read as DICOM ({short_reason(error)}); expected a DICOM image. Export it again."
             ) from error
-    if content is None:
-        return dataset, lambda: open_file(path), end
-    return dataset, lambda: io.BytesIO(content), end
+    return dataset, opener, end
 
 
 def transfer_syntax(dataset: Dataset, file_name: str) -> UID:
@@ -202,35 +174,6 @@ def transfer_syntax(dataset: Dataset, file_name: str) -> UID:
             f"{file_name} is encoded as {syntax.name}, which is not read; export it uncompressed or as JPEG-LS."
         )
     return UID(str(named))
-
-
-def _inflated_or_none(path: Path) -> bytes | None:
-    """The file with its deflated data set inflated (PS3.5 A.5), or None when it is not deflated."""
-    try:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        if raw_or_none(meta, "TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return None
-        # Preamble, DICM and the group length element itself are 144 bytes.
-        start = 144 + int(meta.FileMetaInformationGroupLength)
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        head = DicomBytesIO()
-        head.is_little_endian, head.is_implicit_VR = True, False
-        write_file_meta_info(head, meta, enforce_standard=False)
-    except OSError as error:
-        raise _unreadable(path.name, error) from error
-    except Exception:
-        # No readable file meta information: then nothing says that the data set is deflated.
-        return None
-    with open_file(path) as stream:
-        stream.seek(start)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            data = inflater.decompress(stream.read(), _MAX_INFLATED_BYTES)
-        except zlib.error as error:
-            raise truncated(path.name) from error
-    if inflater.unconsumed_tail:
-        raise ImageSizeError(f"{path.name} inflates to more than {_MAX_INFLATED_BYTES >> 20} MiB; export it again.")
-    return b"\x00" * 128 + b"DICM" + head.getvalue() + data
 
 
 def _pixel_element(stream: BinaryIO, dataset: Dataset, syntax: UID, file_name: str) -> tuple[str, bool, int]:

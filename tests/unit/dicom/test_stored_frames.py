@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from fluorospread.dicom import stored_frames
+from fluorospread.dicom import deflated, stored_frames
 from fluorospread.dicom.stored_frames import open_frames
 from fluorospread.errors import (
     ImageSizeError,
@@ -217,7 +217,7 @@ def test_a_deflated_file_that_inflates_without_end_is_refused(builders, tmp_path
         tmp_path / "a.dcm", builders.xray_dataset(np.zeros((600, 600), np.uint16)), DeflatedExplicitVRLittleEndian
     )
     assert path.stat().st_size < 5_000
-    monkeypatch.setattr(stored_frames, "_MAX_INFLATED_BYTES", 100_000)
+    monkeypatch.setattr(deflated, "_MAX_INFLATED_BYTES", 100_000)
     with pytest.raises(ImageSizeError, match="inflates"):
         open_frames(path)
 
