@@ -35,7 +35,7 @@ RIB_CHANNEL = 6
 # Position along the chain (as a share of its length, caudal 0) and size in pitches of the second looks.
 _LOOKS = ((0.0, 6.0), (0.15, 7.5), (0.3, 6.2), (0.35, 9.5), (0.5, 8.0), (0.75, 7.0), (1.0, 7.5))
 _CLOSE_UP_PITCHES = 3.0
-_CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
+CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _crowds(chain: Chain, place: int, centre: Points) -> bool:
 
 def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     """The chain with the centres of S1 and the lowest lumbar vertebrae settled by close-ups."""
-    places = [i for i, k in enumerate(chain.channels) if k in _CLOSE_UP_CHANNELS]
+    places = [i for i, k in enumerate(chain.channels) if k in CLOSE_UP_CHANNELS]
     regions = [
         Region((float(chain.points[i][0]), float(chain.points[i][1])), _CLOSE_UP_PITCHES * chain.pitch_px)
         for i in places

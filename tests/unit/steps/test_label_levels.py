@@ -84,9 +84,12 @@ def test_without_an_anchor_the_levels_are_indeterminate() -> None:
         ({"chain": replace(chain(), shifts={0: 0.9, -1: 0.1}, margin=2.0)}, "moved by one fits nearly as well"),
         ({"chain": replace(chain(), log_p=np.full(8, -2.0))}, "hard to tell apart"),
         ({"chain": replace(chain(), steps=np.array([-1.8, -1.8, 0, 0, 0, 0, 0]))}, "unevenly spaced"),
-        ({"close_ups": CloseUps(np.array([0.9, 0.1]), np.zeros(2), np.ones(2))}, "close-ups do not confirm"),
-        ({"close_ups": CloseUps(np.full(2, 0.9), np.array([0.0, 0.5]), np.ones(2))}, "close-ups do not confirm"),
-        ({"close_ups": CloseUps(np.full(2, 0.9), np.zeros(2), np.full(2, 2.0))}, "do not fit their widths"),
+        (
+            {"close_ups": CloseUps(np.array([0.9, 0.9, 0.9, 0.1]), np.zeros(4), np.ones(4))},
+            "close-ups do not confirm",
+        ),
+        ({"close_ups": CloseUps(np.full(5, 0.9), np.array([0, 0, 0, 0, 0.5]), np.ones(5))}, "close-ups do not confirm"),
+        ({"close_ups": CloseUps(np.full(5, 0.9), np.zeros(5), np.full(5, 2.0))}, "do not fit their widths"),
         ({"anchors": Anchors(0.99, 0.0, None)}, "twelfth rib should be in view"),
         ({"transitional": 0.8}, "may be transitional"),
     ],
@@ -150,10 +153,14 @@ def test_rivals_are_reported_as_moves_of_the_names_towards_the_feet() -> None:
     assert [(a.shift, a.probability) for a in labels.alternatives] == [(1, 0.25), (-1, 0.05)]
 
 
-def test_the_scale_follows_from_the_mean_pitch() -> None:
-    labels = decide(reading(), SETTINGS)
-    mean_step_px = PITCH * STEP_RATIO[1:5].mean()
-    assert labels.estimated_mm_per_px == pytest.approx(35.8 / mean_step_px)
+def test_the_scale_follows_from_the_mean_pitch_and_the_pedicles() -> None:
+    by_pitch = 35.8 / (PITCH * STEP_RATIO[1:5].mean())
+    unseen = CloseUps(np.full(5, 0.9), np.full(5, 0.05), np.full(5, np.nan))
+    assert decide(reading(close_ups=unseen), SETTINGS).estimated_mm_per_px == pytest.approx(by_pitch)
+    # All pedicles 1.0 pitch apart: of 40.1, 38.4 and 34.4 mm (L5, L4, L3) the middle one counts.
+    by_pedicles = 38.4 / PITCH
+    both = decide(reading(), SETTINGS).estimated_mm_per_px
+    assert both == pytest.approx(np.sqrt(by_pitch * by_pedicles))
 
 
 def test_what_a_person_gave_renumbers_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
