@@ -41,7 +41,6 @@ def encapsulated_report(pdf: bytes, context: ResultContext) -> Dataset:
         referring_physician_name=main.ReferringPhysicianName,
         **context.series(ResultKind.ENCAPSULATED_REPORT),
     )
-    dataset.copy_patient_and_study_information(main)
     # PS3.3 A.45.1: made on a workstation; the page shows the case's name, so it may identify a patient.
     dataset.ConversionType = "WSD"
     dataset.BurnedInAnnotation = "YES"

@@ -115,16 +115,18 @@ def side_of_image(side: Side | None) -> list[QualitativeEvaluation]:
 
 def region(source: SourceImage, points: Sequence[PointPx]) -> ImageRegion:
     """A point, or the closed line through several, in one image (and frame, where it has several)."""
-    data = to_graphic(points)
-    if len(data) > 1 and not np.array_equal(data[0], data[-1]):
-        data = np.vstack([data, data[:1]])
     return ImageRegion(
         graphic_type=GraphicTypeValues.POINT if len(points) == 1 else GraphicTypeValues.POLYLINE,
-        graphic_data=data,
+        graphic_data=to_graphic(closed(points)),
         source_image=SourceImageForRegion(
             source.header.SOPClassUID, source.header.SOPInstanceUID, source.frame_numbers
         ),
     )
+
+
+def closed(points: Sequence[PointPx]) -> Sequence[PointPx]:
+    """The points of a line, the first one again at its end unless it is there already."""
+    return points if points[0] == points[-1] else [*points, points[0]]
 
 
 def to_graphic(points: Sequence[PointPx]) -> np.ndarray[Any, np.dtype[np.float64]]:

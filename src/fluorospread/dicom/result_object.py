@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
@@ -19,6 +20,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from fluorospread.dicom.result_source import UNICODE, ResultSources
 from fluorospread.dicom.write_radiograph import derived_uid
 from fluorospread.model.case import SoftwareVersion
+
+ResultObject: TypeAlias = Dataset
+"""What other packages, which do not speak pydicom, hand on unseen."""
 
 _PLACEHOLDER = "2.25.1"
 
@@ -90,7 +94,12 @@ class ResultContext:
         return (self.software.weights_sha256 or self.software.version)[:64]
 
 
-def finish(dataset: Dataset, context: ResultContext, kind: ResultKind, instance_number: int = 1) -> Dataset:
+def device_uid(software: SoftwareVersion) -> UID:
+    """The program as an observer: one release with one set of weights."""
+    return derived_uid("device", software.name, software.version, software.weights_sha256)
+
+
+def finish(dataset: Dataset, context: ResultContext, kind: ResultKind) -> Dataset:
     """Settle everything that would differ from one export to the next, then derive the UIDs.
 
     Returns
@@ -98,23 +107,37 @@ def finish(dataset: Dataset, context: ResultContext, kind: ResultKind, instance_
     Dataset
         `dataset`, changed in place, with file meta information, ready to be written.
     """
+    finish_series([dataset], context, kind)
+    return dataset
+
+
+def finish_series(datasets: Sequence[Dataset], context: ResultContext, kind: ResultKind) -> None:
+    """`finish` for several objects that make one series, numbered from 1."""
+    digests = [_digest(dataset, context, number) for number, dataset in enumerate(datasets, start=1)]
+    series = derived_uid("result-series", kind.name, *digests)
+    for dataset, digest in zip(datasets, digests, strict=True):
+        dataset.SeriesInstanceUID = series
+        dataset.SOPInstanceUID = derived_uid("result", kind.name, digest)
+        _replace_dimension_uids(dataset, digest)
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+
+
+def _digest(dataset: Dataset, context: ResultContext, instance_number: int) -> str:
+    """SHA-256 of the object's bytes before it has UIDs of its own, and with nothing left to chance."""
+    main = context.sources.main.header
+    dataset.copy_patient_and_study_information(main)
     dataset.SpecificCharacterSet = UNICODE
     dataset.InstanceNumber = instance_number
     dataset.SOPInstanceUID = dataset.SeriesInstanceUID = UID(_PLACEHOLDER)
     for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
         dataset.pop(keyword, None)
-    if "TimezoneOffsetFromUTC" in context.sources.main.header:
-        dataset.TimezoneOffsetFromUTC = context.sources.main.header.TimezoneOffsetFromUTC
+    if "TimezoneOffsetFromUTC" in main:
+        dataset.TimezoneOffsetFromUTC = main.TimezoneOffsetFromUTC
     for item in dataset.get("ContributingEquipmentSequence", []):
         item.pop("ContributionDateTime", None)
     _replace_dimension_uids(dataset, "")
     dataset.file_meta = _file_meta(dataset)
-    digest = hashlib.sha256(encoded(dataset)).hexdigest()
-    dataset.SOPInstanceUID = derived_uid("result", kind.name, digest)
-    dataset.SeriesInstanceUID = derived_uid("result-series", kind.name, digest)
-    _replace_dimension_uids(dataset, digest)
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    return dataset
+    return hashlib.sha256(encoded(dataset)).hexdigest()
 
 
 def encoded(dataset: Dataset) -> bytes:

@@ -78,12 +78,18 @@ class SourceImage:
     index
         Place in `CaseResult.images`.
     header
-        Every attribute outside the pixels that could be read, decoded; those a result needs are there.
+        Every attribute outside the pixels and sequences that could be read, decoded; those a result needs
+        are there.
+    has_own_modality_lut
+        True when a viewer shows the image through a Modality LUT (in XA and RF it only leads back to
+        intensity, PS3.3 C.8.7.1.1.2).
     """
 
     index: int
     image: CaseImage
     header: Dataset
+    path: Path
+    has_own_modality_lut: bool = False
 
     @property
     def frame_numbers(self) -> list[int] | None:
@@ -134,8 +140,8 @@ def read_sources(result: CaseResult, folder: Path) -> ResultSources:
                 f"{path.name} is not the file that was measured (its SHA-256 differs); verify the case again"
             )
         if kind is FileKind.DICOM:
-            header, dropped = _clean_header(path)
-            found.append(SourceImage(index, image, header))
+            header, has_lut, dropped = _clean_header(path)
+            found.append(SourceImage(index, image, header, path, has_lut))
             notes += dropped
         elif image.role.is_measured:
             raise UnsupportedImageError(
@@ -180,8 +186,9 @@ def _zone(header: Dataset) -> timezone:
     return timezone(timedelta(minutes=-minutes if offset.group(1) == "-" else minutes))
 
 
-def _clean_header(path: Path) -> tuple[Dataset, list[str]]:
-    """The header with what is unreadable or breaks its value representation left out, and what that was."""
+def _clean_header(path: Path) -> tuple[Dataset, bool, list[str]]:
+    """The header without what is unreadable or breaks its value representation, whether a Modality LUT shows
+    the image, and what was left out."""
     with warnings.catch_warnings():
         # Malformed values are judged one by one below.
         warnings.simplefilter("ignore")
@@ -202,7 +209,8 @@ def _clean_header(path: Path) -> tuple[Dataset, list[str]]:
         header.PatientSex = ""
     header.SpecificCharacterSet = UNICODE
     lost = sorted(set(dropped) & {*_MAY_BE_EMPTY, "PatientAge", "StudyDescription"})
-    return header, [f"{path.name}: {keyword} is malformed and was left empty." for keyword in lost]
+    has_lut = "ModalityLUTSequence" in raw and header.get("Modality") not in ("XA", "RF")
+    return header, has_lut, [f"{path.name}: {keyword} is malformed and was left empty." for keyword in lost]
 
 
 def _readable(raw: Dataset) -> tuple[Dataset, list[str]]:

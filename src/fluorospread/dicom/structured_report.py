@@ -25,9 +25,8 @@ from fluorospread.dicom import result_codes as rc
 from fluorospread.dicom.person_name import person_name
 from fluorospread.dicom.report_conclusions import image_library, qualitative_evaluations, reader_decision
 from fluorospread.dicom.report_findings import FindingWriter
-from fluorospread.dicom.result_object import ResultContext, ResultKind, finish
+from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish
 from fluorospread.dicom.result_source import SignedDecision
-from fluorospread.dicom.write_radiograph import derived_uid
 from fluorospread.model.case import CaseResult
 
 NO_ORGANISATION = "not stated"
@@ -85,7 +84,7 @@ def _observers(context: ResultContext, decision: SignedDecision | None, organisa
     device = ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=derived_uid("device", software.name, software.version, software.weights_sha256),
+            uid=device_uid(software),
             name=software.name,
             manufacturer_name=software.name,
             model_name=f"{software.name} {software.version}",

@@ -6,6 +6,7 @@ said. The same case, images and signatures give the same files, byte for byte.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,21 +14,34 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fluorospread.errors import CaseFileError, MissingFileError, ProtocolError, ReviewError, StoreError
+from fluorospread.errors import (
+    CaseError,
+    CaseFileError,
+    MissingFileError,
+    ProtocolError,
+    ReviewError,
+    StoreError,
+    UnsupportedImageError,
+)
 from fluorospread.model.case import CaseResult
 from fluorospread.model.protocol import Protocol
+from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.review import EventKind, LoggedEvent
 from fluorospread.pipeline.write_case import CASE_JSON
 from fluorospread.reporting.case_json import read_case_json
 from fluorospread.reporting.report_page import write_atomically
 
 if TYPE_CHECKING:
-    from fluorospread.dicom.result_object import ResultContext
+    from fluorospread.dicom.result_object import ResultContext, ResultObject
     from fluorospread.dicom.result_source import SignedDecision
 
 RESULTS_FOLDER = "results"
 REPORT_FILE = "structured_report.dcm"
+KEY_IMAGES_FILE = "key_images.dcm"
+SEGMENTATION_FILE = "contrast_segmentation.dcm"
 PDF_FILE = "case_report.dcm"
+_ANNOTATIONS = "annotations_image_{}.dcm"
+_OURS = re.compile(r"(structured_report|key_images|contrast_segmentation|case_report|annotations_image_[0-9]+)\.dcm")
 
 Tell = Callable[[str], None]
 
@@ -77,7 +91,7 @@ def write_dicom_results(
     ------
     InputError
         The images are pictures, have changed, or lack identifiers; the message says what is needed.
-    ReviewError, StoreError
+    ReviewError, StoreError, UnsupportedImageError
         The signed decision is about another result, or its log was tampered with.
     OutputError
         The folder cannot be written, or the PDF needs Pango.
@@ -90,51 +104,81 @@ def write_dicom_results(
     for name, content in contents.items():
         write_atomically(folder / name, content)
     for stale in folder.glob("*.dcm"):
-        if stale.name in _NAMES and stale.name not in contents:
+        if _OURS.fullmatch(stale.name) and stale.name not in contents:
             stale.unlink()
     return tuple(folder / name for name in contents)
 
 
-_NAMES = frozenset({REPORT_FILE, PDF_FILE})
-
-
 def _contents(path: Path, options: PublishOptions, tell: Tell) -> dict[str, bytes]:
+    from fluorospread.dicom.key_object import key_object_selection
+    from fluorospread.dicom.presentation_state import presentation_states
     from fluorospread.dicom.result_object import ResultContext, encoded
     from fluorospread.dicom.result_source import content_moment, read_sources
     from fluorospread.dicom.structured_report import structured_report
 
     result = read_case_json(path)
     sources = read_sources(result, path.parent)
-    decision = None if options.reviews is None else _signed_decision(result, options, tell)
+    notes = list(sources.notes)
+    decision = None if options.reviews is None else _signed_decision(result, options, notes)
     date, time, undated = content_moment(sources, decision)
-    for note in (*sources.notes, undated):
-        if note is not None:
-            tell(note)
-    context = ResultContext(
-        sources, result.software, date, time, f"{result.case_id}\0{sources.main.header.SOPInstanceUID}"
-    )
+    seed = f"{result.case_id}\0{sources.main.header.SOPInstanceUID}"
+    context = ResultContext(sources, result.software, date, time, seed)
     report, left_out = structured_report(result, context, decision, options.organisation)
-    for note in left_out:
-        tell(note)
-    found = {REPORT_FILE: encoded(report)}
+    objects: dict[str, ResultObject] = {REPORT_FILE: report}
+    states = presentation_states(result, context, notes)
+    objects |= {_ANNOTATIONS.format(index + 1): state for index, state in states.items()}
+    selection = key_object_selection(result, context, states)
+    if selection is not None:
+        objects[KEY_IMAGES_FILE] = selection
+    segmentation = _segmentation(result, path.parent, context, notes)
+    if segmentation is not None:
+        objects[SEGMENTATION_FILE] = segmentation
     if options.pdf:
-        found[PDF_FILE] = _encapsulated_pdf(path, context)
-    return found
+        objects[PDF_FILE] = _encapsulated_pdf(path, context)
+    for note in dict.fromkeys([*notes, *left_out, *([undated] if undated else [])]):
+        tell(note)
+    return {name: encoded(dataset) for name, dataset in objects.items()}
 
 
-def _encapsulated_pdf(path: Path, context: ResultContext) -> bytes:
+def _segmentation(result: CaseResult, folder: Path, context: ResultContext, notes: list[str]) -> ResultObject | None:
+    """The contrast mask as a segmentation; None, with a note, where there is none to be made."""
+    from fluorospread.dicom.segmentation_object import contrast_segmentation
+
+    contrast = result.contrast
+    source = context.sources.image(contrast.image)
+    if contrast.mask_file is None or source is None:
+        return None
+    try:
+        return contrast_segmentation(_read_mask(folder / contrast.mask_file), source, context)
+    except (CaseError, UnsupportedImageError) as error:
+        notes.append(f"No segmentation: {error}")
+        return None
+
+
+def _read_mask(path: Path) -> BoolImage:
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            mask: BoolImage = np.asarray(picture.convert("L")) > 127
+    except (OSError, UnidentifiedImageError) as error:
+        raise CaseError(f"{path.name} cannot be read ({error})") from error
+    return mask
+
+
+def _encapsulated_pdf(path: Path, context: ResultContext) -> ResultObject:
     """The QA report, made anew so that it is the one of this case.json."""
     from fluorospread.dicom.encapsulated_report import encapsulated_report
-    from fluorospread.dicom.result_object import encoded
     from fluorospread.pipeline.report_case import report_case
 
     with tempfile.TemporaryDirectory() as folder:
         written = report_case(path, Path(folder), pdf=True)
         pdf = next(file for file in written if file.suffix == ".pdf").read_bytes()
-    return encoded(encapsulated_report(pdf, context))
+    return encapsulated_report(pdf, context)
 
 
-def _signed_decision(result: CaseResult, options: PublishOptions, tell: Tell) -> SignedDecision | None:
+def _signed_decision(result: CaseResult, options: PublishOptions, notes: list[str]) -> SignedDecision | None:
     """What readers signed about exactly this result, from a log that is whole.
 
     Raises
@@ -157,7 +201,7 @@ def _signed_decision(result: CaseResult, options: PublishOptions, tell: Tell) ->
     reviewed = apply_review(result, options.protocol or _protocol(result), events)
     if reviewed.decision is None or reviewed.verdict is None:
         reason = "readers disagree" if reviewed.disagreements else "nobody has signed"
-        tell(f"The report is unverified: {reason}.")
+        notes.append(f"The report is unverified: {reason}.")
         return None
     signatures = tuple(Signature(reader, _signed_at(events, reader)) for reader in reviewed.decided_by)
     return SignedDecision(reviewed.decision, reviewed.verdict, signatures, reviewed.head_hash)
