@@ -25,6 +25,8 @@ from pydicom.uid import (
     XRayAngiographicImageStorage,
 )
 
+from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Surface
+
 Array = npt.NDArray[Any]
 
 
@@ -154,3 +156,20 @@ def jpeg_lossless(pixels: Array, bits: int = 16) -> bytes:
     frame = b"\xff\xc3" + struct.pack(">HBHHB3B", 11, bits, rows, cols, 1, 1, 0x11, 0)
     scan = b"\xff\xda" + struct.pack(">HB5B", 8, 1, 1, 0, 1, 0, 0)
     return b"\xff\xd8" + frame + table + scan + entropy + b"\xff\xd9"
+
+
+def box(size: tuple[float, float, float], at: tuple[float, float, float]) -> Surface:
+    corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]) * size + at
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    return Surface(corners, np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], dtype=np.int32))
+
+
+def box_spine() -> Anatomy:
+    """Boxes 32 mm apart with junctions 24 mm beside the midline, L4 at the origin."""
+    bones, landmarks = [], {}
+    for level, z in (("L2", 64.0), ("L3", 32.0), ("L4", 0.0), ("L5", -32.0), ("S1", -60.0)):
+        bones.append(Bone(level, box((42, 32, 24), (0, 0, z)), box((40, 30, 22), (0, 0, z))))
+        landmarks[f"{level}.center"] = np.array([0.0, 0.0, z])
+        for side, sign in (("left", 1.0), ("right", -1.0)):
+            landmarks[f"{level}.junction.{side}"] = np.array([sign * 24.0, 25.0, z + 5.0])
+    return Anatomy("boxes", "test", tuple(bones), box((320, 200, 400), (0, -20, 0)), (), landmarks, 5)

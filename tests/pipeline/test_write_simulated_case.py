@@ -10,11 +10,14 @@ import pydicom
 import pytest
 
 from fluorospread.errors import OutputError
+from fluorospread.model.anatomy import Side
 from fluorospread.model.case import Role
 from fluorospread.pipeline.write_simulated_case import mask_to_runs, runs_to_mask, write_simulated_case
+from fluorospread.simulation.aberrant import Aberrant, AberrantKind
 from fluorospread.simulation.anatomy.surface import Anatomy
-from fluorospread.simulation.case_recipe import CaseRecipe, TagGroup
+from fluorospread.simulation.case_recipe import CaseRecipe, CineRecipe, ImageRecipe, TagGroup
 from fluorospread.simulation.cases import build_person, sample_cases
+from fluorospread.simulation.inflow import Injection
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,33 @@ def test_each_samples_truth_is_what_it_is_made_to_show(case: CaseRecipe, tmp_pat
         assert not in_view & {"S1", "T12", "T11"}
         assert at_target == {"left", "right"}
         assert all(j.in_view for j in needle.junctions if j.level.value == "L5")
+
+
+def test_a_run_is_written_frame_by_frame_with_its_times_and_truth(
+    recipe: CaseRecipe, person: Anatomy, tmp_path: Path
+) -> None:
+    cine = CineRecipe(frames=5, frame_time_ms=500.0, injection=Injection(0.7, 1.0), named_mask_frames=2)
+    vessel = Aberrant(AberrantKind.VASCULAR, Side.RIGHT, concentration_mg_ml=150.0)
+    run = dataclasses.replace(
+        recipe,
+        images=(ImageRecipe(Role.CINE, contrast=True, cine=cine),),
+        aberrant=(vessel,),
+        view=dataclasses.replace(recipe.view, rows=128, cols=128, detector_spacing_mm=2.4),
+    )
+    case = write_simulated_case(run, tmp_path, person)
+    dataset = pydicom.dcmread(tmp_path / "cine.dcm")
+    assert (dataset.NumberOfFrames, float(dataset.FrameTime)) == (5, 500.0)
+    assert dataset.MaskSubtractionSequence[0].MaskFrameNumbers == [1, 2]
+    np.testing.assert_array_equal(dataset.pixel_array, np.stack(list(case.image(Role.CINE).frames())))
+    truth = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))
+    assert [(a["kind"], a["side"], a["shown_in"]) for a in truth["aberrant"]] == [("vascular", "right", "cine")]
+    told = truth["images"][0]["run"]
+    assert told["times_s"] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    # Injected from 0.7 to 1.7 s: 30 %, then 80 % of 480 mg beside what the vessels hold.
+    assert told["mask_frames"] == [0, 1]
+    assert told["iodine_mg"][:2] == [0.0, 0.0]
+    assert told["iodine_mg"][4] - 480.0 == pytest.approx(truth["aberrant"][0]["iodine_mg"], rel=0.5)
+    assert runs_to_mask(told["vessel_mask"]["runs"], (128, 128)).sum() == told["vessel_mask"]["area_px"] > 0
 
 
 def test_runs_and_masks_are_inverses() -> None:

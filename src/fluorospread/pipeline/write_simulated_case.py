@@ -7,6 +7,7 @@ needle tips, the contrast mask (areal iodine of at least 4 mg/cm², run lengths)
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fluorospread.dicom.writable_image import (
     Modality,
     RectangularEdges,
     Relationship,
+    StoredPixels,
     WritableExposure,
     WritableImage,
     WritablePatient,
@@ -37,7 +39,7 @@ from fluorospread.simulation.contrast import MASK_THRESHOLD_MG_CM2
 from fluorospread.simulation.detector import CircularField
 from fluorospread.simulation.projection import CArm
 from fluorospread.simulation.render_case import SimulatedCase, SimulatedImage, render_case
-from fluorospread.simulation.truth import ImageTruth, PointTruth
+from fluorospread.simulation.truth import AberrantTruth, PointTruth, RunTruth
 
 TRUTH_SCHEMA = "fluorospread/truth/1"
 TRUTH_FILE = "truth.json"
@@ -62,7 +64,9 @@ def write_simulated_case(recipe: CaseRecipe, folder: Path, anatomy: Anatomy | No
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(case.images, start=1):
-            write_radiograph(writable_image(case, image, number), folder / _file_name(image), Compression.JPEG_LS)
+            with tempfile.TemporaryDirectory(prefix="frames-") as scratch:
+                writable = writable_image(case, image, number, Path(scratch))
+                write_radiograph(writable, folder / _file_name(image), Compression.JPEG_LS)
         write_atomically(folder / "case.toml", _case_toml(recipe, case).encode("utf-8"))
         write_atomically(folder / TRUTH_FILE, truth_json(case).encode("utf-8"))
     except OSError as error:
@@ -87,13 +91,19 @@ def _case_toml(recipe: CaseRecipe, case: SimulatedCase) -> str:
     return "\n".join(lines) + "\n"
 
 
-def writable_image(case: SimulatedCase, image: SimulatedImage, number: int = 1) -> WritableImage:
-    """What the DICOM writer takes, for image `number` (from 1) of a case."""
+def writable_image(
+    case: SimulatedCase, image: SimulatedImage, number: int = 1, scratch: Path | None = None
+) -> WritableImage:
+    """What the DICOM writer takes, for image `number` (from 1) of a case.
+
+    The frames of a run are rendered here, one at a time; with `scratch` (a folder) they are kept in a file
+    there instead of in memory.
+    """
     recipe = case.recipe
     fmt = image.stored.pixel_format
     study = f"{recipe.case_id}/{recipe.seed}"
     return WritableImage(
-        pixels=image.stored.pixels[None],
+        pixels=_pixels(image, scratch),
         uid_seed=f"{study}/{image.role.value}",
         modality=Modality(recipe.file_kind.value),
         bits_stored=fmt.bits_stored,
@@ -111,7 +121,25 @@ def writable_image(case: SimulatedCase, image: SimulatedImage, number: int = 1) 
             study_seed=study,
             instance_number=number,
         ),
+        frame_time_ms=None if image.run is None else image.run.cine.frame_time_ms,
+        mask_frames=() if image.run is None else tuple(range(image.run.cine.named_mask_frames)),
     )
+
+
+def _pixels(image: SimulatedImage, scratch: Path | None) -> StoredPixels:
+    """Stored values (frames, rows, cols)."""
+    first = image.stored.pixels
+    if image.run is None:
+        return first[None]
+    shape = (image.frame_count, *first.shape)
+    stack: StoredPixels
+    if scratch is None:
+        stack = np.empty(shape, first.dtype)
+    else:
+        stack = np.memmap(scratch / "frames", first.dtype, "w+", shape=shape)
+    for number, pixels in enumerate(image.frames()):
+        stack[number] = pixels
+    return stack
 
 
 def _projection(recipe: CaseRecipe, carm: CArm) -> WritableProjection:
@@ -189,12 +217,25 @@ def truth_json(case: SimulatedCase) -> str:
         "iodine_mg": {side.value: round(mass, 3) for side, mass in truth.iodine_mg.items()},
         "images": [image_json(image) for image in case.images],
     }
+    if truth.aberrant:
+        document["aberrant"] = [_aberrant_json(flow) for flow in truth.aberrant]
     return json.dumps(document, indent=1) + "\n"
+
+
+def _aberrant_json(flow: AberrantTruth) -> dict[str, Any]:
+    return {
+        "kind": flow.kind.value,
+        "side": flow.side.value,
+        "level": flow.level.value,
+        "iodine_mg": round(flow.iodine_mg, 3),
+        "area_mm2": round(flow.area_mm2, 1),
+        "shown_in": None if flow.shown_in is None else flow.shown_in.value,
+    }
 
 
 def image_json(image: SimulatedImage) -> dict[str, Any]:
     truth = image.truth
-    return {
+    document: dict[str, Any] = {
         "path": _file_name(image),
         "role": image.role.value,
         "rows": image.carm.rows,
@@ -214,7 +255,26 @@ def image_json(image: SimulatedImage) -> dict[str, Any]:
             }
             for n in truth.needles
         ],
-        "contrast_mask": _mask_json(truth),
+        "contrast_mask": _mask_json(truth.contrast_mask),
+    }
+    if truth.lasting_iodine_mg_cm2 is not None:
+        document["lasting_mask"] = _mask_json(truth.lasting_mask)
+    if image.run_truth is not None:
+        document["run"] = _run_json(image.run_truth)
+    return document
+
+
+def _run_json(run: RunTruth) -> dict[str, Any]:
+    return {
+        "times_s": [round(t, 4) for t in run.times_s],
+        "iodine_mg": [round(m, 2) for m in run.iodine_mg],
+        "shift_px": [_rounded(shift, 3) for shift in run.shift_px],
+        "mask_frames": list(run.mask_frames),
+        "peak_frame": run.peak_frame,
+        "last_frame": run.last_frame,
+        "last_mask": _mask_json(run.last_mask),
+        "peak_vessel_frame": run.peak_vessel_frame,
+        "vessel_mask": _mask_json(run.vessel_mask),
     }
 
 
@@ -227,8 +287,7 @@ def _rounded(pair: tuple[float, float], digits: int = 2) -> list[float]:
     return [round(pair[0], digits), round(pair[1], digits)]
 
 
-def _mask_json(truth: ImageTruth) -> dict[str, Any] | None:
-    mask = truth.contrast_mask
+def _mask_json(mask: npt.NDArray[np.bool_] | None) -> dict[str, Any] | None:
     if mask is None:
         return None
     return {"threshold_mg_cm2": MASK_THRESHOLD_MG_CM2, "area_px": int(mask.sum()), "runs": mask_to_runs(mask)}

@@ -10,8 +10,10 @@ from fluorospread.errors import UsageError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
+from fluorospread.simulation.aberrant import Aberrant
 from fluorospread.simulation.contrast import Spread
 from fluorospread.simulation.detector import Exposure
+from fluorospread.simulation.inflow import Injection
 from fluorospread.simulation.stored_pixels import PixelFormat
 
 
@@ -81,8 +83,67 @@ class FieldRecipe:
 
 
 @dataclass(frozen=True)
+class CineRecipe:
+    """A run of frames while contrast is injected.
+
+    Attributes
+    ----------
+    frames, frame_time_ms
+        Number of frames and time from one to the next.
+    injection, right_later_s
+        Of the left side; the right side's starts so much later.
+    quanta_per_pixel
+        Mean reading over the middle of the field that exposure control aims at.
+    breathing_mm, breathing_s, gas_breathing_mm
+        How far the body and, beyond it, bowel gas move (x, y, z) from rest to full breath, and the time of
+        one breath.
+    jerk_mm, jerk_at_s
+        A movement of the patient, and when.
+    first_exposure, exposure_step, flicker
+        Tube output of the first frame over what exposure control wants; the share of what is missing that it
+        makes up from frame to frame; 1 sd of the output that it does not control.
+    lag
+        Share of a frame that is taken over from the one before (recursive noise filter).
+    named_mask_frames
+        So many first frames are named as the pre-contrast mask in the file.
+    """
+
+    frames: int = 40
+    frame_time_ms: float = 250.0
+    injection: Injection = field(default_factory=lambda: Injection(2.0, 4.0))
+    right_later_s: float = 0.0
+    quanta_per_pixel: float = 300.0
+    breathing_mm: tuple[float, float, float] = (0.1, 0.6, 0.4)
+    breathing_s: float = 4.0
+    gas_breathing_mm: tuple[float, float, float] = (1.0, 0.0, -5.0)
+    jerk_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    jerk_at_s: float = 0.0
+    first_exposure: float = 1.0
+    exposure_step: float = 0.4
+    flicker: float = 0.004
+    lag: float = 0.0
+    named_mask_frames: int = 0
+
+    def __post_init__(self) -> None:
+        if self.frames < 2 or self.frame_time_ms <= 0:
+            raise UsageError(f"a run has two frames or more with time between, got {self.frames}, {self.frame_time_ms}")
+        if not 0 <= self.lag < 1 or not 0 < self.exposure_step <= 1 or self.flicker < 0:
+            raise UsageError("lag lies in 0..1, exposure_step in 0..1 and flicker is not negative")
+        if min(self.quanta_per_pixel, self.first_exposure, self.breathing_s) <= 0:
+            raise UsageError("a run needs quanta, a first exposure and a breathing time above 0")
+        if not 0 <= self.named_mask_frames < self.frames:
+            raise UsageError(f"{self.named_mask_frames} of {self.frames} frames cannot be the mask")
+
+    def injection_of(self, side: Side) -> Injection:
+        """When contrast is injected on a side."""
+        later = self.right_later_s if side is Side.RIGHT else 0.0
+        return Injection(self.injection.starts_s + later, self.injection.lasts_s)
+
+
+@dataclass(frozen=True)
 class ImageRecipe:
-    """One exposure. Angles and shifts are against the case's view; `contrast` and `needles` say what is in."""
+    """One exposure, or with `cine` a run. Angles and shifts are against the case's view; `contrast` and
+    `needles` say what is in."""
 
     role: Role
     contrast: bool = False
@@ -92,6 +153,11 @@ class ImageRecipe:
     sagittal_deg: float = 0.0
     roll_deg: float = 0.0
     gas_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    cine: CineRecipe | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cine is not None) != (self.role is Role.CINE):
+            raise UsageError("an image of role cine needs a run, and only that one")
 
 
 @dataclass(frozen=True)
@@ -134,6 +200,8 @@ class CaseRecipe:
         False declares that none was injected.
     spreads
         Contrast per side; empty when none was given.
+    aberrant
+        Contrast that goes elsewhere, beside the spreads or instead of them.
     expected
         Outcome that the case must get, or None to take it from the truth.
     """
@@ -152,13 +220,15 @@ class CaseRecipe:
     file_kind: FileKind = FileKind.XA
     left_out: frozenset[TagGroup] = frozenset()
     expected: Literal["verified", "not-verified", "undetermined"] | None = None
+    aberrant: tuple[Aberrant, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.images:
             raise UsageError(f"{self.case_id}: a case needs at least one image")
-        if self.contrast_given != bool(self.spreads):
-            raise UsageError(f"{self.case_id}: contrast that was given needs spreads, and only then")
-        if any(image.contrast for image in self.images) and not self.spreads:
-            raise UsageError(f"{self.case_id}: an image with contrast needs spreads")
+        injected = bool(self.spreads or self.aberrant)
+        if self.contrast_given != injected:
+            raise UsageError(f"{self.case_id}: contrast that was given needs spreads or aberrant flow, and only then")
+        if any(image.contrast for image in self.images) and not injected:
+            raise UsageError(f"{self.case_id}: an image with contrast needs spreads or aberrant flow")
         if len({image.role for image in self.images}) != len(self.images):
             raise UsageError(f"{self.case_id}: each role is imaged once")

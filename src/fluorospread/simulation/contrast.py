@@ -97,6 +97,8 @@ class Plume:
         Patient point (x, y, z) of sample (0, 0) and unit vectors (3,) along columns and rows.
     areal_mg_cm2
         (n, m) float64, iodine at right angles to the sheet.
+    grid_mm
+        Between samples, both ways.
     """
 
     side: Side
@@ -104,18 +106,19 @@ class Plume:
     lateral: Floats
     cranial: Floats
     areal_mg_cm2: Floats
+    grid_mm: float = GRID_MM
 
     @property
     def iodine_mg(self) -> float:
         """Mass of the whole plume."""
-        return float(self.areal_mg_cm2.sum() * (GRID_MM / 10.0) ** 2)
+        return float(self.areal_mg_cm2.sum() * (self.grid_mm / 10.0) ** 2)
 
     @property
     def centre_mm(self) -> Floats:
         """Centre of mass (3,)."""
         rows, cols = np.indices(self.areal_mg_cm2.shape)
         total = self.areal_mg_cm2.sum()
-        down, along = ((self.areal_mg_cm2 * index).sum() / total * GRID_MM for index in (rows, cols))
+        down, along = ((self.areal_mg_cm2 * index).sum() / total * self.grid_mm for index in (rows, cols))
         return np.asarray(self.origin_mm + down * self.cranial + along * self.lateral)
 
 
@@ -289,7 +292,7 @@ def _with_mass(
     """Areal iodine (mg/cm²) of exactly the asked mass: a film over covered junctions, none at the others."""
     at = np.array([local[level] for level in spread.covered])
     waves = 1.2 * np.clip(grain(rng, u.shape, 4.0 / GRID_MM), -1.5, 1.5)
-    film = _FILM_MG_CM2 * smoothstep((_FILM_RADIUS_MM + waves - _distance_to_path(u, v, at)) / 5.0)
+    film = _FILM_MG_CM2 * smoothstep((_FILM_RADIUS_MM + waves - distance_to_path(u, v, at)) / 5.0)
     clear = np.ones_like(shape)
     for level, (at_u, at_v) in local.items():
         # The protocol does not ask about S1, and next to a covered L5 there may be no room to spare it.
@@ -303,7 +306,7 @@ def _with_mass(
     return np.asarray(film + shape * (left_mg / (float(shape.sum()) * cell_cm2)))
 
 
-def _distance_to_path(u: Floats, v: Floats, path: Floats) -> Floats:
+def distance_to_path(u: Floats, v: Floats, path: Floats) -> Floats:
     """Distance (n, m) in mm from a path of one or more points (k, 2), lateral and cranial."""
     nearest = np.hypot(u - path[0, 0], v - path[0, 1])
     for start, end in itertools.pairwise(path):
@@ -328,7 +331,7 @@ def areal_iodine_mg_cm2(plumes: Sequence[Plume], carm: CArm) -> FloatMap:
         normal = np.cross(plume.lateral, plume.cranial)
         at = rays_on_plane(carm, window, plume.origin_mm, normal)
         relative = at - plume.origin_mm
-        coordinates = [relative @ plume.cranial / GRID_MM, relative @ plume.lateral / GRID_MM]
+        coordinates = [relative @ plume.cranial / plume.grid_mm, relative @ plume.lateral / plume.grid_mm]
         areal = map_coordinates(plume.areal_mg_cm2, coordinates, order=1, mode="constant")
         rays = at - carm.source_mm
         slant = np.abs(rays @ normal) / np.linalg.norm(rays, axis=-1)
@@ -338,7 +341,7 @@ def areal_iodine_mg_cm2(plumes: Sequence[Plume], carm: CArm) -> FloatMap:
 
 def _shadow(plume: Plume, carm: CArm) -> tuple[slice, slice] | None:
     """Window of the detector that the sheet's corners span; None when it misses the detector."""
-    rows, cols = ((size - 1) * GRID_MM for size in plume.areal_mg_cm2.shape)
+    rows, cols = ((size - 1) * plume.grid_mm for size in plume.areal_mg_cm2.shape)
     corners = np.array(
         [plume.origin_mm + r * plume.cranial + c * plume.lateral for r in (0.0, rows) for c in (0.0, cols)]
     )

@@ -158,6 +158,22 @@ def expose(
     UsageError
         When the map does not have the detector's shape.
     """
+    signal, metered = arriving(log_path, carm, exposure, field)
+    signal *= exposure.quanta_per_pixel / metered
+    return read_out(signal, carm, exposure, rng)
+
+
+def arriving(
+    log_path: FloatMap, carm: CArm, exposure: Exposure, field: FieldStop | None = None
+) -> tuple[FloatMap, float]:
+    """What reaches the detector, primary and scatter, in parts of the open beam, (rows, cols); and its level
+    where automatic exposure looks.
+
+    Raises
+    ------
+    UsageError
+        When the map does not have the detector's shape.
+    """
     from scipy.ndimage import gaussian_filter
 
     if log_path.shape != (carm.rows, carm.cols):
@@ -171,7 +187,12 @@ def expose(
     spot_sigma_mm = exposure.focal_spot_mm * (carm.magnification() - 1.0) / math.sqrt(12.0)
     veil = scatter(primary, log_path, exposure.scatter_to_primary, carm)
     signal = gaussian_filter(primary, [spot_sigma_mm / s for s in carm.detector_spacing_mm]) + veil
-    signal *= exposure.quanta_per_pixel / _metered(signal, opening)
+    return signal, _metered(signal, opening)
+
+
+def read_out(signal: FloatMap, carm: CArm, exposure: Exposure, rng: np.random.Generator) -> FloatMap:
+    """Reading (rows, cols) in quanta, noise included, never negative, of a mean signal in quanta."""
+    from scipy.ndimage import gaussian_filter
 
     # Each detected photon gives a different light flash; scaled counts carry that extra variance.
     flash = spectrum.noise_factor(exposure.tube_kv, exposure.filter_al_mm, exposure.filter_cu_mm)

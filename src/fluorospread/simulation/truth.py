@@ -15,6 +15,7 @@ from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, JUNCTION_LEVELS, Level
 from fluorospread.model.case import Role
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.verdict import Outcome
+from fluorospread.simulation.aberrant import AberrantKind
 from fluorospread.simulation.contrast import MASK_THRESHOLD_MG_CM2
 from fluorospread.simulation.needle import Needle
 from fluorospread.simulation.projection import CArm
@@ -50,8 +51,17 @@ class NeedleTruth:
 
 @dataclass(frozen=True)
 class ImageTruth:
-    """One image. `spacing_patient_mm` is (row, column) in the plane of the target junctions;
-    `areal_iodine_mg_cm2` is None in an image without contrast."""
+    """One image; of a run, its peak frame.
+
+    Attributes
+    ----------
+    spacing_patient_mm
+        (row, column) in the plane of the target junctions.
+    areal_iodine_mg_cm2
+        (rows, cols), all iodine in the beam; None in an image without contrast.
+    lasting_iodine_mg_cm2
+        The same without what flows off in vessels, which covers nothing; None where nothing flows off.
+    """
 
     role: Role
     spacing_patient_mm: tuple[float, float]
@@ -60,6 +70,7 @@ class ImageTruth:
     needles: tuple[NeedleTruth, ...]
     open_field: BoolMap = field(repr=False)
     areal_iodine_mg_cm2: FloatMap | None = field(default=None, repr=False)
+    lasting_iodine_mg_cm2: FloatMap | None = field(default=None, repr=False)
 
     @property
     def contrast_mask(self) -> BoolMap | None:
@@ -67,6 +78,13 @@ class ImageTruth:
         if self.areal_iodine_mg_cm2 is None:
             return None
         return np.asarray((self.areal_iodine_mg_cm2 >= MASK_THRESHOLD_MG_CM2) & self.open_field)
+
+    @property
+    def lasting_mask(self) -> BoolMap | None:
+        """The contrast mask without vessels."""
+        if self.lasting_iodine_mg_cm2 is None:
+            return self.contrast_mask
+        return np.asarray((self.lasting_iodine_mg_cm2 >= MASK_THRESHOLD_MG_CM2) & self.open_field)
 
     def junction(self, level: Level, side: Side) -> PointTruth | None:
         """The junction of one level and side, None where the anatomy has none."""
@@ -93,6 +111,65 @@ class PunctureTruth:
 
 
 @dataclass(frozen=True)
+class AberrantTruth:
+    """Contrast where it should not be.
+
+    Attributes
+    ----------
+    iodine_mg
+        What stays there; for vessels what they hold when full.
+    area_mm2
+        Where it alone reaches the mask's threshold, in the image (of a run: the frame) that shows most of it.
+    shown_in
+        Role of that image; None where no image shows it.
+    """
+
+    kind: AberrantKind
+    side: Side
+    level: Level
+    iodine_mg: float
+    area_mm2: float
+    shown_in: Role | None
+
+
+@dataclass(frozen=True)
+class RunTruth:
+    """What is true of a run, frame by frame.
+
+    Attributes
+    ----------
+    times_s
+        Of each frame, from the first.
+    iodine_mg
+        In the patient at each frame, vessels included.
+    shift_px
+        Where the target junctions lie in each frame, (row, col) less their place in the peak frame.
+    peak_frame
+        The last frame that shows all but 0.5 % of the most iodine.
+    mask_frames
+        Frames before any contrast.
+    peak_vessel_frame
+        Frame in which vessels hold most; None without vascular flow.
+    vessel_mask, last_mask
+        (rows, cols): areal iodine of the vessels alone at that frame, and of all contrast at the last one, at
+        or above the threshold on the open field.
+    """
+
+    times_s: tuple[float, ...]
+    iodine_mg: tuple[float, ...]
+    shift_px: tuple[PointPx, ...]
+    peak_frame: int
+    mask_frames: tuple[int, ...]
+    peak_vessel_frame: int | None
+    last_mask: BoolMap = field(repr=False)
+    vessel_mask: BoolMap | None = field(repr=False, default=None)
+
+    @property
+    def last_frame(self) -> int:
+        return len(self.times_s) - 1
+
+
+@dataclass(frozen=True)
 class CaseTruth:
     """`outcome` is the right outcome of the built-in protocol (target L5, coverage L4 and L5, both sides)."""
 
@@ -101,6 +178,12 @@ class CaseTruth:
     punctures: tuple[PunctureTruth, ...]
     iodine_mg: Mapping[Side, float]
     outcome: Outcome
+    aberrant: tuple[AberrantTruth, ...] = ()
+
+    @property
+    def vascular_sides(self) -> tuple[Side, ...]:
+        """Sides on which contrast ran into a vessel; empty: none did."""
+        return tuple(a.side for a in self.aberrant if a.kind is AberrantKind.VASCULAR)
 
 
 def truth_of_image(
@@ -110,6 +193,7 @@ def truth_of_image(
     needles: Sequence[tuple[Level, Side, Needle]],
     open_field: BoolMap,
     areal_iodine_mg_cm2: FloatMap | None = None,
+    lasting_iodine_mg_cm2: FloatMap | None = None,
 ) -> ImageTruth:
     """Project everything that is true of the patient into one image."""
 
@@ -133,6 +217,7 @@ def truth_of_image(
         tuple(_needle_truth(level, side, needle, carm) for level, side, needle in needles),
         open_field,
         areal_iodine_mg_cm2,
+        lasting_iodine_mg_cm2,
     )
 
 
@@ -149,7 +234,7 @@ def coverage_of(image: ImageTruth, levels: Sequence[Level] = JUNCTION_LEVELS) ->
     """Coverage of each junction in view, from the iodine of an image with contrast."""
     from scipy.ndimage import distance_transform_edt
 
-    mask = image.contrast_mask
+    mask = image.lasting_mask
     if mask is None:
         return ()
     inside = distance_transform_edt(mask, sampling=image.spacing_patient_mm)

@@ -1,6 +1,7 @@
 """Whole cases: the truth is where the recipe put it, and the same recipe gives the same bytes."""
 
 import dataclasses
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards
 from fluorospread.model.verdict import Outcome
-from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Surface
+from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import (
     CaseRecipe,
     FieldRecipe,
@@ -26,23 +27,6 @@ from fluorospread.simulation.truth import coverage_of
 
 L3, L4, L5 = Level.L3, Level.L4, Level.L5
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
-
-
-def box(size: tuple[float, float, float], at: tuple[float, float, float]) -> Surface:
-    corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]) * size + at
-    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
-    return Surface(corners, np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], dtype=np.int32))
-
-
-def spine() -> Anatomy:
-    """Boxes 32 mm apart with junctions 24 mm beside the midline, L4 at the origin."""
-    bones, landmarks = [], {}
-    for level, z in (("L2", 64.0), ("L3", 32.0), ("L4", 0.0), ("L5", -32.0), ("S1", -60.0)):
-        bones.append(Bone(level, box((42, 32, 24), (0, 0, z)), box((40, 30, 22), (0, 0, z))))
-        landmarks[f"{level}.center"] = np.array([0.0, 0.0, z])
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            landmarks[f"{level}.junction.{side}"] = np.array([sign * 24.0, 25.0, z + 5.0])
-    return Anatomy("boxes", "test", tuple(bones), box((320, 200, 400), (0, -20, 0)), (), landmarks, 5)
 
 
 VIEW = ViewRecipe(offset_mm=(0.0, 25.0, 0.0), detector_spacing_mm=1.0, rows=260, cols=260)
@@ -64,8 +48,13 @@ WITH_CONTRAST = CaseRecipe(
 
 
 @pytest.fixture(scope="module")
-def case() -> SimulatedCase:
-    return render_case(WITH_CONTRAST, spine())
+def spine(builders: ModuleType) -> Anatomy:
+    return builders.box_spine()
+
+
+@pytest.fixture(scope="module")
+def case(spine: Anatomy) -> SimulatedCase:
+    return render_case(WITH_CONTRAST, spine)
 
 
 def test_points_lie_where_the_c_arm_projects_them(case: SimulatedCase) -> None:
@@ -95,7 +84,7 @@ def test_the_tip_lies_beside_the_junction_as_asked(case: SimulatedCase) -> None:
         assert needle.direction[1] * outwards < 0
 
 
-def test_needles_and_contrast_darken_the_pixels_they_lie_on(case: SimulatedCase) -> None:
+def test_needles_and_contrast_darken_the_pixels_they_lie_on(case: SimulatedCase, spine: Anatomy) -> None:
     post, needle = case.image(Role.POST), case.image(Role.NEEDLE)
     tip = needle.truth.needles[0]
     row, col = np.rint(np.array(tip.tip_px) - 12 * np.array(tip.direction)).astype(int)
@@ -107,7 +96,7 @@ def test_needles_and_contrast_darken_the_pixels_they_lie_on(case: SimulatedCase)
     assert needle.truth.contrast_mask is None
     bare = render_case(
         dataclasses.replace(WITH_CONTRAST, images=(dataclasses.replace(WITH_CONTRAST.images[1], contrast=False),)),
-        spine(),
+        spine,
     )
     added = post.log_path - bare.image(Role.POST).log_path
     # Effective mass attenuation of iodine at 80 kV behind a patient lies near 10 cm²/g.
@@ -141,43 +130,43 @@ def test_coverage_of_an_image_without_contrast_is_nothing(case: SimulatedCase) -
     ],
     ids=["one-at-L4", "one-side", "14-mm-off", "contrast-one-side", "short-of-L4"],
 )
-def test_what_falls_short_of_the_protocol_is_not_verified(changes: dict[str, object]) -> None:
+def test_what_falls_short_of_the_protocol_is_not_verified(changes: dict[str, object], spine: Anatomy) -> None:
     recipe = dataclasses.replace(WITH_CONTRAST, images=WITH_CONTRAST.images[1:], **changes)  # type: ignore[arg-type]
-    assert render_case(recipe, spine()).truth.outcome is Outcome.NOT_VERIFIED
+    assert render_case(recipe, spine).truth.outcome is Outcome.NOT_VERIFIED
 
 
-def test_the_same_recipe_gives_the_same_bytes_and_another_seed_other_noise(case: SimulatedCase) -> None:
-    again = render_case(WITH_CONTRAST, spine())
-    other = render_case(dataclasses.replace(WITH_CONTRAST, seed=6), spine())
+def test_the_same_recipe_gives_the_same_bytes_and_another_seed_other_noise(case: SimulatedCase, spine: Anatomy) -> None:
+    again = render_case(WITH_CONTRAST, spine)
+    other = render_case(dataclasses.replace(WITH_CONTRAST, seed=6), spine)
     for image in case.images:
         assert image.stored.pixels.tobytes() == again.image(image.role).stored.pixels.tobytes()
         assert image.stored.pixels.tobytes() != other.image(image.role).stored.pixels.tobytes()
 
 
-def test_turning_the_columns_mirrors_the_truth() -> None:
+def test_turning_the_columns_mirrors_the_truth(spine: Anatomy) -> None:
     needle = dataclasses.replace(WITH_CONTRAST, images=WITH_CONTRAST.images[:1], spreads=(), contrast_given=False)
     turned = dataclasses.replace(needle, view=dataclasses.replace(VIEW, columns_towards=ColumnsTowards.PATIENT_RIGHT))
-    here, there = (render_case(r, spine()).images[0] for r in (needle, turned))
+    here, there = (render_case(r, spine).images[0] for r in (needle, turned))
     for a, b in zip(here.truth.junctions, there.truth.junctions, strict=True):
         assert b.point_px == pytest.approx((a.point_px[0], 259 - a.point_px[1]), abs=1e-6)
     np.testing.assert_allclose(there.log_path[:, ::-1], here.log_path, atol=0.2)
 
 
-def test_points_behind_the_blades_are_not_in_view() -> None:
+def test_points_behind_the_blades_are_not_in_view(spine: Anatomy) -> None:
     view = dataclasses.replace(VIEW, field=FieldRecipe("rectangle", 60.0, 60.0))
     recipe = dataclasses.replace(
         WITH_CONTRAST, images=WITH_CONTRAST.images[:1], spreads=(), contrast_given=False, view=view
     )
-    image = render_case(recipe, spine()).images[0]
+    image = render_case(recipe, spine).images[0]
     # Open to 60 x 0.72 = 43 mm each way: L3 to L5 centres, not L2 (64 mm) or S1 (60 mm).
     assert [v.level.value for v in image.truth.vertebrae if v.in_view] == ["L3", "L4", "L5"]
     assert not image.truth.open_field[0].any()
 
 
-def test_an_anatomy_without_the_named_junction_is_refused() -> None:
+def test_an_anatomy_without_the_named_junction_is_refused(spine: Anatomy) -> None:
     recipe = dataclasses.replace(WITH_CONTRAST, punctures=(PunctureRecipe(Level.L1, LEFT),))
     with pytest.raises(UsageError, match=r"L1\.junction\.left"):
-        render_case(recipe, spine())
+        render_case(recipe, spine)
 
 
 def test_contrast_that_was_not_given_cannot_be_imaged() -> None:
