@@ -9,7 +9,7 @@ OUT ?= runs/demo
 .PHONY: help demo test check bench samples lock format clean environment
 
 help:
-	@echo "make demo     verify the sample cases, write reports to $(OUT)"
+	@echo "make demo     verify the sample cases, write the cohort report of protocol 1, all to $(OUT)"
 	@echo "make test     run every test, the viewer under Xvfb included"
 	@echo "make check    style, types and import contracts"
 	@echo "make bench    measure time and memory, write docs/benchmarks.md"
@@ -25,6 +25,9 @@ $(STAMP): requirements.lock pyproject.toml plugins/napari-fluorospread/pyproject
 
 demo: $(STAMP)
 	@$(BIN)/python -m fluorospread evaluate sample_dicom --out $(OUT)
+	@echo
+	@echo "The five cases of protocol 1 as a cohort, each with its QA report:"
+	@$(BIN)/python -m fluorospread cohort sample_dicom/protocol_1.toml --out $(OUT)/protocol_1
 
 check: $(STAMP)
 	$(BIN)/ruff check .
