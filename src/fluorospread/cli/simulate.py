@@ -4,6 +4,7 @@ simulated ones, or contrast and needles put into a real film."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,10 @@ def simulate(
     draw: Annotated[
         Draw, typer.Option("--draw", "--split", help="Random cases to tune on, or others to judge by.")
     ] = Draw.JUDGING,
+    anatomies: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Random cases on real people's bones from this folder.", show_default=False),
+    ] = None,
     film: Annotated[
         Path | None,
         typer.Option(
@@ -105,6 +110,9 @@ def simulate(
 
     - `fluorospread simulate --out sample_dicom --samples --check` — are they what this version writes?
 
+    - `fluorospread simulate --out simulated --anatomies anatomy --count 10` — on bones of real people, see
+    docs/anatomies.md
+
     - `fluorospread simulate --out implants --implant film.png --points film.json --count 5` — contrast and needles
     of known truth in a real film, at the junctions that a reader marked
 
@@ -117,17 +125,19 @@ def simulate(
         "spacing-mm": spacing_mm, "columns-towards": columns_towards, "polarity": polarity, "seed": seed,
     }  # fmt: skip
     if film is not None:
-        if samples or points is None:
-            raise UsageError("--implant needs --points, a reader's points on the film, and no --samples")
+        if samples or anatomies is not None or points is None:
+            raise UsageError("--implant needs --points, a reader's points on the film, and no --samples or --anatomies")
         _implants(out, range(first, first + count), draw, (film, points), about_film)
         return
     alone = [name for name, value in about_film.items() if value is not None]
     if alone:
         raise UsageError(f"--{alone[0]} is about a real film; add --implant IMAGE")
+    if samples and anatomies is not None:
+        raise UsageError("the sample cases have people of their own; leave out --anatomies")
     if samples:
         _samples(out, check)
     else:
-        _random(out, range(first, first + count), draw)
+        _random(out, range(first, first + count), draw, anatomies)
 
 
 def _samples(out: Path, check: bool) -> None:
@@ -153,17 +163,24 @@ def _samples(out: Path, check: bool) -> None:
         raise typer.Exit(SAMPLES_DIFFER)
 
 
-def _random(out: Path, numbers: range, draw: Draw) -> None:
+def _random(out: Path, numbers: range, draw: Draw, anatomies: Path | None) -> None:
     from fluorospread.pipeline.write_case import check_writable
     from fluorospread.pipeline.write_simulated_case import write_simulated_case
+    from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder
     from fluorospread.simulation.cases import Split, sample_split
 
+    people = None if anatomies is None else AnatomyFolder.open(anatomies)
+    splits = list(Split)
     check_writable(out)
     with progress_bar("simulating", len(numbers)) as (bar, task):
         for number in numbers:
             recipe = sample_split(Split(draw.value), number)
             bar.update(task, description=recipe.case_id)
-            write_simulated_case(recipe, out / recipe.case_id)
+            anatomy = None
+            if people is not None:
+                anatomy = people.anatomy(recipe.person.seed, splits.index(Split(draw.value)), len(splits))
+                recipe = replace(recipe, case_id=f"{recipe.case_id}-{anatomy.name}", title=f"bones of {anatomy.name}")
+            write_simulated_case(recipe, out / recipe.case_id, anatomy)
             bar.advance(task)
             typer.echo(f"{out / recipe.case_id}")
 

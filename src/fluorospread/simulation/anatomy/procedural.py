@@ -22,15 +22,8 @@ from fluorospread.simulation.anatomy.sacrum_pelvis import (
     build_sacrum,
     mirrored,
 )
-from fluorospread.simulation.anatomy.soft_tissue import (
-    SpineLine,
-    bowel_gas,
-    lung_bases,
-    mesenteric_fat,
-    retroperitoneum,
-    trunk_surface,
-)
-from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Material, SoftPart, Surface
+from fluorospread.simulation.anatomy.soft_tissue import SpineLine, skin_surface, soft_parts
+from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Surface
 from fluorospread.simulation.anatomy.vertebra import build_vertebra
 from fluorospread.simulation.anatomy.vertebra_shape import FacetJoint, FacetJoints
 
@@ -40,7 +33,6 @@ _Place = Callable[[str, Surface, Surface | None, Matrix], None]
 # The first sacral body's height, from its centre to its end plate.
 _S1_HALF_HEIGHT_MM = 15.0
 _FACET_HALF_WIDTH_MM = {"L4": 6.2, "L5": 6.8, "L6": 7.2, "S1": 7.8}
-_TRUNK_BOTTOM_MM, _TRUNK_TOP_MM = -262.0, 236.0
 
 
 def sample_anatomy(rng: np.random.Generator, shape: AnatomyShape | None = None, grid_mm: float = 1.2) -> Anatomy:
@@ -89,8 +81,8 @@ def build_anatomy(shape: AnatomyShape, grid_mm: float = 1.2) -> Anatomy:
         name="procedural",
         family="procedural",
         bones=tuple(bones),
-        skin=trunk_surface(shape.soft, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, 0.0),
-        soft_parts=tuple(_soft_parts(shape, line, grid_mm)),
+        skin=skin_surface(shape.soft),
+        soft_parts=tuple(soft_parts(shape.soft, line, grid_mm)),
         landmarks_mm={key: point for key, point in landmarks.items() if not key.startswith(("T9.", "T10."))},
         lumbar_count=shape.lumbar_count,
         transitional=shape.transitional,
@@ -224,20 +216,3 @@ def _add_ribs(
             place(f"rib{name[1:]}.{side}", outer, inner, np.eye(4))
             if name == "T12":
                 landmarks[f"rib12.{side}"] = tip
-
-
-def _soft_parts(shape: AnatomyShape, spine: SpineLine, grid_mm: float) -> list[SoftPart]:
-    soft = shape.soft
-    fat = trunk_surface(soft, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, 2.0)
-    core = trunk_surface(soft, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, soft.fat_mm)
-    parts = [
-        SoftPart("subcutaneous-fat", fat, Material.FAT, Material.SOFT_TISSUE),
-        SoftPart("trunk", core, Material.SOFT_TISSUE, Material.FAT),
-    ]
-    for sign in (1.0, -1.0):
-        parts += retroperitoneum(soft, spine, sign, 2.4 * grid_mm)
-    if soft.with_lungs:
-        parts += lung_bases(soft, _TRUNK_TOP_MM, 4.0)
-    parts += bowel_gas(soft, np.random.default_rng(soft.seed), 1.6 * grid_mm)
-    parts += mesenteric_fat(soft, np.random.default_rng(soft.seed + 1), 4.0 * grid_mm)
-    return parts

@@ -13,6 +13,9 @@ import numpy as np
 from fluorospread.simulation.anatomy.implicit import ImplicitPart, Vector, vector
 from fluorospread.simulation.anatomy.surface import Material, SoftPart, Surface
 
+# The trunk section about L3's centre.
+_TRUNK_BOTTOM_MM, _TRUNK_TOP_MM = -262.0, 236.0
+
 
 @dataclass(frozen=True)
 class SoftTissueShape:
@@ -224,3 +227,28 @@ def _mottled_gas(center: Vector, rng: np.random.Generator, grid_mm: float) -> Su
     part.add_balls(balls, radii)
     part.smooth(0.9)
     return part.outer()
+
+
+def skin_surface(shape: SoftTissueShape) -> Surface:
+    """Closed contour of the trunk section; L3's centre is the origin."""
+    return trunk_surface(shape, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, 0.0)
+
+
+def soft_parts(shape: SoftTissueShape, spine: SpineLine, grid_mm: float) -> list[SoftPart]:
+    """Everything within the skin but bone, for a spine whose L3 lies at the origin.
+
+    grid_mm: spacing of the vertebrae's distance fields; soft tissue uses multiples of it.
+    """
+    fat = trunk_surface(shape, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, 2.0)
+    core = trunk_surface(shape, _TRUNK_BOTTOM_MM, _TRUNK_TOP_MM, shape.fat_mm)
+    parts = [
+        SoftPart("subcutaneous-fat", fat, Material.FAT, Material.SOFT_TISSUE),
+        SoftPart("trunk", core, Material.SOFT_TISSUE, Material.FAT),
+    ]
+    for sign in (1.0, -1.0):
+        parts += retroperitoneum(shape, spine, sign, 2.4 * grid_mm)
+    if shape.with_lungs:
+        parts += lung_bases(shape, _TRUNK_TOP_MM, 4.0)
+    parts += bowel_gas(shape, np.random.default_rng(shape.seed), 1.6 * grid_mm)
+    parts += mesenteric_fat(shape, np.random.default_rng(shape.seed + 1), 4.0 * grid_mm)
+    return parts
