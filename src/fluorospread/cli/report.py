@@ -24,6 +24,18 @@ def report(
         ),
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Write the PDF beside the HTML.")] = True,
+    reviews: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Review store: adds what readers decided, and when.", show_default=False),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            help="Protocol to judge the readers' answers by, where the cases' own is not built in.",
+            show_default=False,
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
 ) -> None:
     """Write the QA report of finished cases: one HTML file each that works offline, and a PDF of the same.
@@ -34,8 +46,11 @@ def report(
 
     - `fluorospread report results/* --no-pdf --out reports`
 
+    - `fluorospread report results/P1-01 --reviews reviews.sqlite` — with the reader's decision and the hash of the log
+
     **Exit code**: 0 written · 1 internal error · 2 usage · 3 not a case.json, or it cannot be written.
     """
+    from fluorospread.pipeline.case_reviews import open_reviews
     from fluorospread.pipeline.report_case import report_case
 
     del debug  # read by the caller of every command
@@ -43,7 +58,8 @@ def report(
     names = [folder.absolute().name for folder in folders]
     if out is not None and len(set(names)) < len(names):
         raise UsageError("--out needs folders of different names; some of those given share one")
-    for path, name in zip(cases, names, strict=True):
-        target = out if out is None or len(cases) == 1 else out / name
-        for written in report_case(path, target, pdf):
-            typer.echo(str(written))
+    with open_reviews(reviews, protocol) as readers:
+        for path, name in zip(cases, names, strict=True):
+            target = out if out is None or len(cases) == 1 else out / name
+            for written in report_case(path, target, pdf, readers.of_folder(path)):
+                typer.echo(str(written))

@@ -272,6 +272,10 @@ class ReviewedCase:
         The decision judged by the protocol; None without a decision.
     head_hash
         Hash of the newest event the decision rests on, to be printed with it; empty without events.
+    decided_at
+        When the decision was signed or adjudicated, UTC; None without one.
+    decided_on
+        SHA-256 of the case.json that the decision was made about; empty without one.
     """
 
     case_id: str
@@ -281,3 +285,5 @@ class ReviewedCase:
     decided_by: tuple[str, ...]
     verdict: Verdict | None
     head_hash: str
+    decided_at: datetime | None = None
+    decided_on: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseResult
 from fluorospread.model.protocol import Protocol
-from fluorospread.model.review import EventKind, LoggedEvent, Reading, ReviewedCase, ReviewSubject
+from fluorospread.model.review import EventKind, LoggedEvent, Reading, ReviewedCase, ReviewEvent, ReviewSubject
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Verdict
 from fluorospread.pipeline.reading_protocol import (
@@ -74,6 +74,7 @@ def apply_review(case: CaseResult, protocol: Protocol, events: Sequence[LoggedEv
     steps = [logged.event for logged in events]
     decision, decided_by = _decision(steps)
     signed = signed_readings(steps)
+    last = _last_deciding(steps) if decision is not None else None
     return ReviewedCase(
         case_id=case.case_id,
         readers=tuple(progress_of(steps, reader) for reader in readers_of(steps)),
@@ -82,7 +83,16 @@ def apply_review(case: CaseResult, protocol: Protocol, events: Sequence[LoggedEv
         decided_by=decided_by,
         verdict=None if decision is None else verdict_of_reading(decision, protocol, case.contrast_given),
         head_hash=events[-1].hash if events else "",
+        decided_at=None if last is None else last.at,
+        decided_on="" if last is None else last.subject.result_sha256,
     )
+
+
+def _last_deciding(steps: Events) -> ReviewEvent | None:
+    """The step that completed the decision: the adjudication, else the second signature, else the only one."""
+    adjudicated = [step for step in steps if step.kind is EventKind.ADJUDICATED]
+    signed = [step for step in steps if step.kind is EventKind.SIGNED][:2]
+    return next(iter(adjudicated[:1] or signed[-1:]), None)
 
 
 def _decision(steps: Events) -> tuple[Reading | None, tuple[str, ...]]:
@@ -150,14 +160,14 @@ def reader_agreement(
         ):
             left_out += 1
             continue
-        mine, theirs = _answers(pair[0]), _answers(pair[1])
+        mine, theirs = answers_of(pair[0]), answers_of(pair[1])
         for question in mine.keys() & theirs.keys():
             answers.setdefault(question, []).append((mine[question], theirs[question]))
     return tuple(
         ReaderAgreement(
             question,
             left_out,
-            categorical_agreement([a for a, _ in pairs], [b for _, b in pairs], _possible_answers(question, pairs)),
+            categorical_agreement([a for a, _ in pairs], [b for _, b in pairs], possible_answers(question, pairs)),
         )
         for question, pairs in sorted(answers.items())
     )
@@ -167,7 +177,7 @@ def _reading_of(events: Events, reader: str, kind: EventKind) -> Reading | None:
     return next((e.reading for e in events if e.reader == reader and e.kind is kind), None)
 
 
-def _answers(reading: Reading) -> dict[str, str]:
+def answers_of(reading: Reading) -> dict[str, str]:
     """Each answer under a name that is the same for every reader."""
     answers = {} if reading.aberrant_flow is None else {"aberrant flow": reading.aberrant_flow.value}
     for p in reading.punctures:
@@ -178,7 +188,8 @@ def _answers(reading: Reading) -> dict[str, str]:
     return answers
 
 
-def _possible_answers(question: str, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
+def possible_answers(question: str, pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Every answer that was on offer to `question`, used or not, which AC1 depends on."""
     if not question.startswith("level seen"):
         return tuple(answer.value for answer in Answer)
     # AC1 grows with the number of answers on offer, so levels nobody could have meant are not counted.

@@ -13,6 +13,7 @@ from pathlib import Path
 from fluorospread.dicom.read_radiograph import ReadOverrides, read_radiograph
 from fluorospread.errors import CaseFileError, InputError
 from fluorospread.model.case import CaseImage, CaseResult
+from fluorospread.model.review import ReviewedCase
 from fluorospread.pipeline.verify_case import VerifiedCase
 from fluorospread.pipeline.write_case import CASE_JSON, PICTURE_FILE, pictures_of
 from fluorospread.reporting.case_json import read_case_json
@@ -21,7 +22,9 @@ from fluorospread.reporting.panel import Picture
 from fluorospread.reporting.report_page import png_data_uri
 
 
-def report_case(case_json: Path, out: Path | None = None, pdf: bool = True) -> tuple[Path, ...]:
+def report_case(
+    case_json: Path, out: Path | None = None, pdf: bool = True, review: ReviewedCase | None = None
+) -> tuple[Path, ...]:
     """Write the QA report of a finished case; returns the files written, HTML first.
 
     Parameters
@@ -30,11 +33,13 @@ def report_case(case_json: Path, out: Path | None = None, pdf: bool = True) -> t
         The file, or the folder that holds it.
     out
         Folder to write to; beside case.json when None.
+    review
+        What readers decided about the case (`apply_review`); None where that is not known.
 
     Raises
     ------
     CaseFileError
-        No such file, or it is not a case.json.
+        No such file, it is not a case.json, or the review is another case's.
     OutputError
         The folder cannot be written, or the PDF needs Pango, which is missing.
     """
@@ -42,11 +47,14 @@ def report_case(case_json: Path, out: Path | None = None, pdf: bool = True) -> t
     if not path.is_file():
         raise CaseFileError(f"{path}: no such file; give a {CASE_JSON} as `fluorospread verify --out` writes it")
     result = read_case_json(path)
+    if review is not None and review.case_id != result.case_id:
+        raise CaseFileError(f"{path}: holds case {result.case_id}, but the review is that of {review.case_id}")
     again = [_read_again(image, result, path.parent) for image in result.images]
     pictures = report_pictures(result, again)
     if any(picture is None for picture in again):
         pictures += _annotated_page(path.parent / PICTURE_FILE)
-    return write_case_report(result, pictures, path.parent if out is None else out, pdf)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return write_case_report(result, pictures, path.parent if out is None else out, pdf, review, sha256)
 
 
 def report_verified(case: VerifiedCase, result: CaseResult, folder: Path, pdf: bool = False) -> tuple[Path, ...]:

@@ -16,10 +16,12 @@ from fluorospread.model.anatomy import JUNCTION_NERVE
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMethod
 from fluorospread.model.radiograph import PolaritySource
+from fluorospread.model.review import ReviewedCase
 from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.number_text import UNKNOWN, percent, with_uncertainty
 from fluorospread.reporting.panel import Picture, draw_panel
+from fluorospread.reporting.reader_decision import ReaderSection, reader_section
 from fluorospread.reporting.report_page import drawing, png_data_uri, render, write_page
 from fluorospread.reporting.spine_diagram import draw_spread
 
@@ -58,8 +60,8 @@ class ReportPicture:
     caption: str
 
 
-def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture]) -> str:
-    """The report as one self-contained page; the same result and pictures give the same bytes."""
+def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture], reader: ReaderSection | None = None) -> str:
+    """The report as one self-contained page; the same result, pictures and reader's section give the same bytes."""
     diagram = draw_spread(result)
     verdict = result.verdict
     return render(
@@ -92,6 +94,7 @@ def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture]) -> s
         undetermined=_undetermined(result),
         images=[_image(index, image) for index, image in enumerate(result.images)],
         provenance=_provenance(result),
+        reader=reader or reader_section(result, None),
     )
 
 
@@ -126,16 +129,24 @@ def report_pictures(result: CaseResult, pictures: Sequence[Picture | None]) -> l
 
 
 def write_case_report(
-    result: CaseResult, pictures: Sequence[ReportPicture], folder: Path, pdf: bool = True
+    result: CaseResult,
+    pictures: Sequence[ReportPicture],
+    folder: Path,
+    pdf: bool = True,
+    review: ReviewedCase | None = None,
+    case_json_sha256: str = "",
 ) -> tuple[Path, ...]:
     """Write `case_report.html`, and `case_report.pdf` when asked, into `folder`; returns their paths.
+
+    `review` is what readers decided, `case_json_sha256` the hash of the case.json that the report is made from: a
+    decision about another one is said to be that.
 
     Raises
     ------
     OutputError
         The folder cannot be written, or Pango is missing; the HTML is then written all the same.
     """
-    page = case_report_html(result, pictures)
+    page = case_report_html(result, pictures, reader_section(result, review, case_json_sha256))
     return write_page(page, folder / "case_report.html", folder / "case_report.pdf" if pdf else None)
 
 

@@ -122,6 +122,18 @@ def test_two_who_differ_decide_nothing_until_the_third_does(case, make_events, m
     assert settled.verdict.outcome is Outcome.NOT_VERIFIED
 
 
+def test_a_decision_is_as_old_as_the_step_that_completed_it(case, make_events, make_reading) -> None:
+    one = make_events("A", WHOLE)  # signed at 09:03
+    assert apply_review(case, PROTOCOL, logged(one[:3])).decided_at is None
+    alone = apply_review(case, PROTOCOL, logged(one))
+    assert (alone.decided_at, alone.decided_on) == (one[-1].at, "b" * 64)
+    other = make_reading(left=(Level.L4, Answer.NO))
+    two = [*one, *make_events("B", WHOLE, other, result_sha256="c" * 64)]
+    assert apply_review(case, PROTOCOL, logged(two)).decided_at is None
+    settled = [*two, *make_events("C", (EventKind.ADJUDICATED,), other, result_sha256="d" * 64)]
+    assert apply_review(case, PROTOCOL, logged(settled)).decided_on == "d" * 64
+
+
 def test_departures_name_what_the_reader_sees_otherwise(case, make_reading) -> None:
     assert departures(make_reading(), case) == ()
     assert departures(make_reading(left=(Level.L4, Answer.NO)), case) == (
