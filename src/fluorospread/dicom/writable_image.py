@@ -138,6 +138,8 @@ class WritableText:
     """Images with the same non-empty `study_seed` share one study; empty: the image's own `uid_seed`."""
     series_number: int = 1
     instance_number: int = 1
+    burned_in: bool = False
+    """Something is written in the pixels themselves."""
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,7 @@ def _add_image(dataset: Dataset, image: WritableImage) -> None:
     dataset.ImageType = ["ORIGINAL", "PRIMARY", *(["SINGLE PLANE"] if is_projection else [])]
     if image.modality is Modality.DX:
         dataset.ImageType = ["ORIGINAL", "PRIMARY", ""]
-    dataset.BurnedInAnnotation = "NO"
+    dataset.BurnedInAnnotation = "YES" if image.text.burned_in else "NO"
     dataset.LossyImageCompression = "00"
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = image.photometric

@@ -35,6 +35,7 @@ from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import CaseRecipe, FileKind, TagGroup
 from fluorospread.simulation.cases import build_person
+from fluorospread.simulation.clutter import ClutterKind
 from fluorospread.simulation.contrast import MASK_THRESHOLD_MG_CM2
 from fluorospread.simulation.detector import CircularField
 from fluorospread.simulation.projection import CArm
@@ -120,6 +121,7 @@ def writable_image(
             time=f"12{number:02d}00",
             study_seed=study,
             instance_number=number,
+            burned_in=ClutterKind.TEXT in recipe.clutter,
         ),
         frame_time_ms=None if image.run is None else image.run.cine.frame_time_ms,
         mask_frames=() if image.run is None else tuple(range(image.run.cine.named_mask_frames)),
@@ -156,13 +158,15 @@ def _projection(recipe: CaseRecipe, carm: CArm) -> WritableProjection:
         patient_orientation=(columns, rows) if unless(TagGroup.PATIENT_ORIENTATION) else None,
         patient_position="HFP",
         view_position=carm.beam if recipe.file_kind in (FileKind.CR, FileKind.DX) else "",
-        primary_angle_deg=_primary_angle_deg(carm) if unless(TagGroup.ANGLES) else None,
+        primary_angle_deg=_primary_angle_deg(recipe, carm) if unless(TagGroup.ANGLES) else None,
         secondary_angle_deg=carm.sagittal_deg if unless(TagGroup.ANGLES) else None,
     )
 
 
-def _primary_angle_deg(carm: CArm) -> float:
+def _primary_angle_deg(recipe: CaseRecipe, carm: CArm) -> float:
     """DICOM counts from a detector in front of the patient (0) over the left (+90) to behind (180)."""
+    if recipe.stated_primary_angle_deg is not None:
+        return recipe.stated_primary_angle_deg
     if carm.beam == "PA":
         return carm.axial_deg
     behind = 180.0 - carm.axial_deg
@@ -217,6 +221,15 @@ def truth_json(case: SimulatedCase) -> str:
         "iodine_mg": {side.value: round(mass, 3) for side, mass in truth.iodine_mg.items()},
         "images": [image_json(image) for image in case.images],
     }
+    if recipe.clutter:
+        document["clutter"] = [kind.value for kind in recipe.clutter]
+    person = recipe.person
+    if person.lumbar_count != 5 or person.transitional or person.twelfth_ribs is not None:
+        document["person"] = {
+            "lumbar_count": case.truth.lumbar_count,
+            "transitional": person.transitional,
+            "twelfth_ribs": person.twelfth_ribs,
+        }
     if truth.aberrant:
         document["aberrant"] = [_aberrant_json(flow) for flow in truth.aberrant]
     return json.dumps(document, indent=1) + "\n"
@@ -259,6 +272,9 @@ def image_json(image: SimulatedImage) -> dict[str, Any]:
     }
     if truth.lasting_iodine_mg_cm2 is not None:
         document["lasting_mask"] = _mask_json(truth.lasting_mask)
+    if truth.clutter_mask is not None:
+        cluttered = truth.clutter_mask
+        document["clutter_mask"] = {"area_px": int(cluttered.sum()), "runs": mask_to_runs(cluttered)}
     if image.run_truth is not None:
         document["run"] = _run_json(image.run_truth)
     return document

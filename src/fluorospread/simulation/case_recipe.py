@@ -11,6 +11,7 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.simulation.aberrant import Aberrant
+from fluorospread.simulation.clutter import ClutterKind
 from fluorospread.simulation.contrast import Spread
 from fluorospread.simulation.detector import Exposure
 from fluorospread.simulation.inflow import Injection
@@ -179,11 +180,24 @@ class ViewRecipe:
 
 @dataclass(frozen=True)
 class PersonRecipe:
-    """Which procedural person lies on the table; `lumbar_count` None draws it."""
+    """Which procedural person lies on the table.
+
+    Attributes
+    ----------
+    lumbar_count
+        4, 5 or 6; None draws it.
+    transitional
+        Whether the last lumbar vertebra reaches for the sacrum. It makes a level's name a matter of opinion,
+        and the study excluded it.
+    twelfth_ribs
+        On which sides; None draws it.
+    """
 
     seed: int
     lumbar_count: int | None = 5
     degeneration: float | None = None
+    transitional: bool = False
+    twelfth_ribs: Literal["both", "left", "right", "none"] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +216,10 @@ class CaseRecipe:
         Contrast per side; empty when none was given.
     aberrant
         Contrast that goes elsewhere, beside the spreads or instead of them.
+    clutter
+        What else lies in the way and is no contrast.
+    stated_primary_angle_deg
+        Positioner angle that the files state instead of the true one, as when a C-arm keeps an old one.
     expected
         Outcome that the case must get, or None to take it from the truth.
     """
@@ -221,6 +239,8 @@ class CaseRecipe:
     left_out: frozenset[TagGroup] = frozenset()
     expected: Literal["verified", "not-verified", "undetermined"] | None = None
     aberrant: tuple[Aberrant, ...] = ()
+    clutter: tuple[ClutterKind, ...] = ()
+    stated_primary_angle_deg: float | None = None
 
     def __post_init__(self) -> None:
         if not self.images:

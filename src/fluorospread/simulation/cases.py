@@ -52,19 +52,17 @@ PLUME_FAMILIES: dict[Split, tuple[PlumeFamily, ...]] = {
 
 
 def build_person(person: PersonRecipe, grid_mm: float = 1.2) -> Anatomy:
-    """The procedural anatomy of a recipe's person.
-
-    A transitional vertebra makes a level's name a matter of opinion, and the study excluded them: such a
-    person is drawn again.
-    """
+    """The procedural anatomy of a recipe's person, drawn again until it is transitional or not, as asked."""
     from fluorospread.simulation.anatomy.anatomy_shape import AnatomyShape
     from fluorospread.simulation.anatomy.procedural import build_anatomy
 
     for again in itertools.count():
         rng = np.random.default_rng([person.seed, 7, again] if again else [person.seed, 7])
         shape = AnatomyShape.sample(rng, lumbar_count=person.lumbar_count, degeneration=person.degeneration)
-        if not shape.transitional:
+        if shape.transitional == person.transitional:
             break
+    if person.twelfth_ribs is not None:
+        shape = dataclasses.replace(shape, ribs=dataclasses.replace(shape.ribs, twelfth=person.twelfth_ribs))
     return build_anatomy(shape, grid_mm)
 
 

@@ -20,9 +20,9 @@ from fluorospread.simulation.contrast import MASK_THRESHOLD_MG_CM2, areal_iodine
 from fluorospread.simulation.detector import FieldStop, arriving, read_out
 from fluorospread.simulation.inflow import Flow, VesselFlow
 from fluorospread.simulation.projection import CArm
-from fluorospread.simulation.scene import NOISE, RUN, Scene, field_stop_px, log_path_of, pose_carm
+from fluorospread.simulation.scene import NOISE, RUN, Scene, field_stop_px, log_path_of, pose_carm, written_on
 from fluorospread.simulation.spectrum import Substance
-from fluorospread.simulation.stored_pixels import StoredImage, store
+from fluorospread.simulation.stored_pixels import StoredImage, burn_in, store
 from fluorospread.simulation.truth import RunTruth
 
 FloatMap = npt.NDArray[np.float32]
@@ -92,6 +92,7 @@ class Run:
         exposure = dataclasses.replace(self.recipe.exposure, quanta_per_pixel=self.cine.quanta_per_pixel)
         steer = np.random.default_rng([self.recipe.seed, RUN, self.index])
         tissue: tuple[ImageRecipe, dict[Substance, FloatMap]] | None = None
+        written = written_on(self.recipe, self.carm(0))
         gain: float | None = None
         before: FloatMap | None = None
         for frame in range(self.cine.frames):
@@ -114,7 +115,8 @@ class Run:
             before = reading
             spacing = math.sqrt(carm.detector_spacing_mm[0] * carm.detector_spacing_mm[1])
             opening = open_field(stop, carm)
-            yield store(reading, exposure.quanta_per_pixel, opening, spacing, self.recipe.pixel_format)
+            stored = store(reading, exposure.quanta_per_pixel, opening, spacing, self.recipe.pixel_format)
+            yield stored if written is None else burn_in(stored, written)
 
     def field_stop(self, carm: CArm) -> FieldStop | None:
         return field_stop_px(self.recipe.view.field, carm)

@@ -126,7 +126,7 @@ def needle_g_cm2(needle: Needle, carm: CArm) -> dict[Substance, FloatMap]:
     plastic, plastic_signs = [cone, hollow], [1.0, -1.0]
     if needle.extension_mm is not None:
         course = np.concatenate([(hub + _HUB_MM[1] * back)[None], needle.extension_mm])
-        plastic += [_along(course, 1.25), _along(course, 0.6)]
+        plastic += [tube_along(course, 1.25), tube_along(course, 0.6)]
         plastic_signs += [1.0, -1.0]
     per_mm = {s: DENSITY_G_CM3[s] / 10.0 for s in (Substance.STEEL, Substance.POLYPROPYLENE)}
     return {
@@ -135,7 +135,7 @@ def needle_g_cm2(needle: Needle, carm: CArm) -> dict[Substance, FloatMap]:
     }
 
 
-def _along(course_mm: Points, radius_mm: float) -> Surface:
+def tube_along(course_mm: Points, radius_mm: float) -> Surface:
     """Round tube of one radius along a course (n, 3) of at least two points."""
     tangents = np.gradient(course_mm, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,12 +16,21 @@ from fluorospread.model.verdict import Outcome
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import CaseRecipe, ImageRecipe
 from fluorospread.simulation.cine import Run, open_field
+from fluorospread.simulation.clutter import shows
 from fluorospread.simulation.contrast import MASK_THRESHOLD_MG_CM2, areal_iodine_mg_cm2
 from fluorospread.simulation.detector import FieldStop, expose
 from fluorospread.simulation.projection import CArm
-from fluorospread.simulation.scene import NOISE, AberrantFlow, Scene, field_stop_px, log_path_of, pose_carm
+from fluorospread.simulation.scene import (
+    NOISE,
+    AberrantFlow,
+    Scene,
+    field_stop_px,
+    log_path_of,
+    pose_carm,
+    written_on,
+)
 from fluorospread.simulation.scene import place_needle as place_needle
-from fluorospread.simulation.stored_pixels import StoredImage, StoredPixels, store
+from fluorospread.simulation.stored_pixels import StoredImage, StoredPixels, burn_in, store
 from fluorospread.simulation.truth import (
     AberrantTruth,
     CaseTruth,
@@ -113,7 +123,8 @@ def _truth_of_case(recipe: CaseRecipe, images: tuple[SimulatedImage, ...], scene
         outcome = outcome_of(coverage, punctures, recipe.contrast_given)
     iodine = {plume.side: plume.iodine_mg for plume in scene.plumes}
     aberrant = tuple(_aberrant_truth(flow, images) for flow in scene.aberrant)
-    return CaseTruth(tuple(i.truth for i in images), coverage, punctures, iodine, outcome, aberrant)
+    in_images = tuple(i.truth for i in images)
+    return CaseTruth(in_images, coverage, punctures, iodine, outcome, aberrant, scene.anatomy.lumbar_count)
 
 
 def _aberrant_truth(flow: AberrantFlow, images: tuple[SimulatedImage, ...]) -> AberrantTruth:
@@ -145,7 +156,10 @@ def _render_image(recipe: CaseRecipe, image: ImageRecipe, index: int, scene: Sce
     reading = expose(log_path, carm, exposure, np.random.default_rng([recipe.seed, NOISE, index]), stop)
     spacing = math.sqrt(carm.detector_spacing_mm[0] * carm.detector_spacing_mm[1])
     stored = store(reading, exposure.quanta_per_pixel, opening, spacing, recipe.pixel_format)
-    truth = _image_truth(image, carm, scene, opening, iodine)
+    written = written_on(recipe, carm)
+    if written is not None:
+        stored = burn_in(stored, written)
+    truth = _image_truth(recipe, image, carm, scene, iodine)
     return SimulatedImage(image.role, stored, carm, stop, truth, log_path)
 
 
@@ -154,16 +168,22 @@ def _render_run(recipe: CaseRecipe, image: ImageRecipe, index: int, scene: Scene
     carm, at_peak = run.carm(0), run.carm(run.peak_frame)
     stop = run.field_stop(carm)
     iodine = run.iodine_mg_cm2(run.peak_frame, at_peak) if image.contrast else None
-    truth = _image_truth(image, at_peak, scene, open_field(stop, carm), iodine)
+    truth = _image_truth(recipe, run.posed(run.peak_frame), at_peak, scene, iodine)
     first = next(run.frames())
     empty = np.zeros((0, 0), dtype=np.float32)
     return SimulatedImage(image.role, first, carm, stop, truth, empty, run, run.truth())
 
 
 def _image_truth(
-    image: ImageRecipe, carm: CArm, scene: Scene, opening: npt.NDArray[np.bool_], iodine: FloatMap | None
+    recipe: CaseRecipe, image: ImageRecipe, carm: CArm, scene: Scene, iodine: FloatMap | None
 ) -> ImageTruth:
+    opening = open_field(field_stop_px(recipe.view.field, carm), carm)
     needles = scene.needles if image.needles else ()
     flows_off = iodine is not None and any(not flow.stays for flow in scene.aberrant)
     lasting = areal_iodine_mg_cm2(scene.lasting_sheets(), carm) if flows_off else None
-    return truth_of_image(image.role, carm, scene.anatomy.landmarks_mm, needles, opening, iodine, lasting)
+    truth = truth_of_image(image.role, carm, scene.anatomy.landmarks_mm, needles, opening, iodine, lasting)
+    if not recipe.clutter:
+        return truth
+    cluttered = shows(scene.clutter, carm, image.gas_shift_mm)
+    written = written_on(recipe, carm)
+    return dataclasses.replace(truth, clutter_mask=cluttered if written is None else cluttered | written)

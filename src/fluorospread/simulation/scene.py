@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from fluorospread.errors import UsageError
 from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.geometry import ColumnsTowards
 from fluorospread.simulation import spectrum
 from fluorospread.simulation.aberrant import Aberrant, AberrantKind, make_depot, make_vessels
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.beam_path import TissueTexture, beam_path_g_cm2
+from fluorospread.simulation.burned_text import writing
 from fluorospread.simulation.case_recipe import CaseRecipe, FieldRecipe, ImageRecipe, PunctureRecipe, ViewRecipe
+from fluorospread.simulation.clutter import Body, ClutterKind, add_bodies, make_bodies
 from fluorospread.simulation.contrast import Plume, PlumeFamily, make_plume
 from fluorospread.simulation.detector import CircularField, Exposure, FieldStop, RectangularField
 from fluorospread.simulation.inflow import Depot, Flow, Injection, VesselFlow, fill_order
@@ -30,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 # A tip that touches bone lies on its back, not inside the landmark.
 _TIP_BEHIND_JUNCTION_MM = 1.5
 # Independent random streams of one case, so that a change in one leaves the others as they are.
-TEXTURE, PLUMES, NOISE, EXTENSION, ABERRANT, RUN = range(6)
+TEXTURE, PLUMES, NOISE, EXTENSION, ABERRANT, RUN, CLUTTER, TEXT = range(8)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Scene:
     needles: tuple[tuple[Level, Side, Needle], ...]
     plumes: tuple[Plume, ...]
     aberrant: tuple[AberrantFlow, ...]
+    clutter: tuple[Body, ...] = ()
 
     @classmethod
     def of(cls, recipe: CaseRecipe, anatomy: Anatomy) -> Scene:
@@ -77,6 +81,11 @@ class Scene:
             tuple(
                 _aberrant_flow(aberrant, anatomy, needles, np.random.default_rng([recipe.seed, ABERRANT, index]))
                 for index, aberrant in enumerate(recipe.aberrant)
+            ),
+            tuple(
+                body
+                for index, kind in enumerate(recipe.clutter)
+                for body in make_bodies(kind, anatomy, np.random.default_rng([recipe.seed, CLUTTER, index]))
             ),
         )
 
@@ -116,6 +125,7 @@ class Scene:
         for _, _, needle in self.needles if image.needles else ():
             for substance, areal in needle_g_cm2(needle, carm).items():
                 path[substance] = path[substance] + areal if substance in path else areal
+        add_bodies(path, self.clutter, carm, image.gas_shift_mm)
         return path
 
 
@@ -143,7 +153,10 @@ def log_path_of(path: Mapping[Substance, FloatMap], iodine_mg_cm2: FloatMap | No
     beam = spectrum.bin_beam(exposure.tube_kv, exposure.filter_al_mm, exposure.filter_cu_mm)
     if iodine_mg_cm2 is None:
         return spectrum.log_signal(beam, path)
-    return spectrum.log_signal(beam, {**path, Substance.IODINE: iodine_mg_cm2 / np.float32(1000.0)})
+    iodine = iodine_mg_cm2 / np.float32(1000.0)
+    if Substance.IODINE in path:
+        iodine = iodine + path[Substance.IODINE]
+    return spectrum.log_signal(beam, {**path, Substance.IODINE: iodine})
 
 
 def pose_carm(view: ViewRecipe, image: ImageRecipe, landmarks_mm: Mapping[str, Floats]) -> CArm:
@@ -216,3 +229,11 @@ def _extension_course(needle: Needle, outwards: float, rng: np.random.Generator)
     share = np.linspace(0.0, 1.0, 40)[1:, None]
     lead = start - share * 40.0 * needle.direction
     return np.asarray((1 - share**2) * lead + share**2 * end)
+
+
+def written_on(recipe: CaseRecipe, carm: CArm) -> npt.NDArray[np.bool_] | None:
+    """(rows, cols), True where the case's images are written on; None where they are not."""
+    if ClutterKind.TEXT not in recipe.clutter:
+        return None
+    to_left = carm.columns_towards is ColumnsTowards.PATIENT_LEFT
+    return writing((carm.rows, carm.cols), np.random.default_rng([recipe.seed, TEXT]), to_left)

@@ -1,4 +1,5 @@
-"""Random cases of one kind, for what ordinary random cases do not show: runs, and contrast gone astray.
+"""Random cases of one kind, for what ordinary random cases do not show: runs, contrast gone astray, things in
+the way, and spines that do not count five.
 
 Like ordinary ones they are drawn from a split, which keeps people and plume families of tuning and judging
 apart; the same split and index give the same case.
@@ -7,18 +8,20 @@ apart; the same split and index give the same case.
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 
 import numpy as np
 
-from fluorospread.model.anatomy import Side
+from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level, Side
 from fluorospread.model.case import Role
 from fluorospread.simulation.aberrant import Aberrant, AberrantKind
 from fluorospread.simulation.case_recipe import CaseRecipe, CineRecipe, FileKind, ImageRecipe
 from fluorospread.simulation.cases import PLUME_FAMILIES, Split, sample_recipe
+from fluorospread.simulation.clutter import ClutterKind
 from fluorospread.simulation.inflow import Injection
 
 # Streams of their own, so that no special case shares its draws with an ordinary one.
-_CINE, _ABERRANT = 101, 102
+_CINE, _ABERRANT, _CLUTTER, _NUMBERING = 101, 102, 103, 104
 _RUN_PIXELS = 512
 _DEPOTS = (AberrantKind.EPIDURAL, AberrantKind.FORAMINAL, AberrantKind.INTRA_ARTICULAR, AberrantKind.SUPERFICIAL)
 # Usual volumes there, at the concentration of the block (48 mg/mL): from a joint's 0.3 mL to 1 mL.
@@ -77,6 +80,74 @@ def sample_aberrant(split: Split, index: int, kind: AberrantKind | None = None) 
     return dataclasses.replace(recipe, spreads=spreads, aberrant=(flow,))
 
 
+def sample_clutter(split: Split, index: int, kind: ClutterKind | None = None) -> CaseRecipe:
+    """Random case `index` of a split with one to three things in the way that are no contrast; the first is
+    `kind` where given. Half of the cases have contrast, too."""
+    rng = np.random.default_rng([_CLUTTER, list(Split).index(split), index])
+    recipe = _own_person(sample_recipe(rng, PLUME_FAMILIES[split], f"{split.value}-clutter-{index:04d}"), split)
+    drawn = [list(ClutterKind)[int(i)] for i in rng.permutation(len(ClutterKind))]
+    if kind is not None:
+        drawn = [kind, *(other for other in drawn if other is not kind)]
+    return dataclasses.replace(recipe, clutter=tuple(drawn[: int(rng.integers(1, 4))]))
+
+
+class Numbering(StrEnum):
+    """Spines whose last lumbar vertebra is not plainly the fifth."""
+
+    FOUR = "four"
+    SIX = "six"
+    TRANSITIONAL = "transitional"
+
+
+def sample_numbering(
+    split: Split, index: int, numbering: Numbering | None = None, ribs_in_view: bool | None = None
+) -> CaseRecipe:
+    """Random case `index` of a split with four or six lumbar vertebrae, or a transitional one.
+
+    Needles and contrast lie about the fifth vertebra, the fourth where there are but four. The right outcome is
+    *undetermined*: with ribs in view the count contradicts five, without them nobody can tell.
+
+    Parameters
+    ----------
+    ribs_in_view
+        Whether the 12th ribs and the sacrum are both on the film; drawn where not given.
+    """
+    rng = np.random.default_rng([_NUMBERING, list(Split).index(split), index])
+    recipe = _own_person(sample_recipe(rng, PLUME_FAMILIES[split], f"{split.value}-numbering-{index:04d}"), split)
+    drawn = list(Numbering)[int(rng.integers(len(Numbering)))]
+    with_ribs = bool(rng.random() < 0.5)
+    chosen = numbering or drawn
+    count = {Numbering.FOUR: 4, Numbering.SIX: 6, Numbering.TRANSITIONAL: 5}[chosen]
+    person = dataclasses.replace(
+        recipe.person, lumbar_count=count, transitional=chosen is Numbering.TRANSITIONAL, twelfth_ribs="both"
+    )
+    view = recipe.view
+    if with_ribs if ribs_in_view is None else ribs_in_view:
+        # From the sacrum to the 12th ribs is some 250 mm in the patient, 350 mm at the detector.
+        view = dataclasses.replace(
+            view,
+            offset_mm=(view.offset_mm[0], view.offset_mm[1], 48.0),
+            detector_spacing_mm=430.0 / view.rows,
+            field=None,
+        )
+    else:
+        view = dataclasses.replace(view, offset_mm=(view.offset_mm[0], view.offset_mm[1], min(view.offset_mm[2], 5.0)))
+    last = Level.L4 if count == 4 else Level.L5
+    punctures = tuple(
+        dataclasses.replace(p, level=min(p.level, last, key=CRANIAL_TO_CAUDAL.index)) for p in recipe.punctures
+    )
+    spreads = recipe.spreads
+    if count == 4:
+        spreads = tuple(dataclasses.replace(s, covered=_up_one(s.covered)) for s in spreads)
+    return dataclasses.replace(
+        recipe, person=person, view=view, punctures=punctures, spreads=spreads, expected="undetermined"
+    )
+
+
+def _up_one(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    return tuple(CRANIAL_TO_CAUDAL[CRANIAL_TO_CAUDAL.index(level) - 1] for level in levels)
+
+
 def sample_aberrant_flow(kind: AberrantKind, side: Side, recipe: CaseRecipe, rng: np.random.Generator) -> Aberrant:
     """Flow of a kind from the needle of one side of a case."""
     level = next((p.level for p in recipe.punctures if p.side is side), Aberrant.level)
@@ -97,6 +168,11 @@ def _with_contrast(split: Split, rng: np.random.Generator, case_id: str) -> Case
     recipe = sample_recipe(rng, PLUME_FAMILIES[split], case_id)
     while not recipe.contrast_given or recipe.file_kind is FileKind.DX:
         recipe = sample_recipe(rng, PLUME_FAMILIES[split], case_id)
+    return _own_person(recipe, split)
+
+
+def _own_person(recipe: CaseRecipe, split: Split) -> CaseRecipe:
+    """The recipe with a person of its split: even ones are tuned on, odd ones judged on."""
     person = dataclasses.replace(recipe.person, seed=2 * recipe.person.seed + list(Split).index(split))
     return dataclasses.replace(recipe, person=person)
 

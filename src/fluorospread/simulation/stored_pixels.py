@@ -6,6 +6,7 @@ The sign follows DICOM's Pixel Intensity Relationship Sign: +1, a lower value is
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -117,6 +118,15 @@ def store(reading: FloatMap, metered: float, open_mask: BoolMap, spacing_mm: flo
     whole = np.rint(np.clip(grey, 0, top))
     pixels: StoredPixels = whole.astype(np.uint8) if fmt.bits_stored == 8 else whole.astype(np.uint16)
     return StoredImage(pixels, fmt, log_per_step, quanta_per_step)
+
+
+def burn_in(stored: StoredImage, writing: BoolMap) -> StoredImage:
+    """The image with white writing (rows, cols) over its pixels."""
+    fmt = stored.pixel_format
+    white = (1 << fmt.bits_stored) - 1 if fmt.photometric == "MONOCHROME2" else 0
+    pixels = stored.pixels.copy()
+    pixels[writing] = white
+    return dataclasses.replace(stored, pixels=pixels)
 
 
 def displayed(reading: FloatMap, open_mask: BoolMap, spacing_mm: float, look: Look) -> FloatMap:

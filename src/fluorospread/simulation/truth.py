@@ -61,6 +61,8 @@ class ImageTruth:
         (rows, cols), all iodine in the beam; None in an image without contrast.
     lasting_iodine_mg_cm2
         The same without what flows off in vessels, which covers nothing; None where nothing flows off.
+    clutter_mask
+        (rows, cols), True where something else lies in the way that is no contrast; None in a clear case.
     """
 
     role: Role
@@ -71,6 +73,7 @@ class ImageTruth:
     open_field: BoolMap = field(repr=False)
     areal_iodine_mg_cm2: FloatMap | None = field(default=None, repr=False)
     lasting_iodine_mg_cm2: FloatMap | None = field(default=None, repr=False)
+    clutter_mask: BoolMap | None = field(default=None, repr=False)
 
     @property
     def contrast_mask(self) -> BoolMap | None:
@@ -179,6 +182,7 @@ class CaseTruth:
     iodine_mg: Mapping[Side, float]
     outcome: Outcome
     aberrant: tuple[AberrantTruth, ...] = ()
+    lumbar_count: int = 5
 
     @property
     def vascular_sides(self) -> tuple[Side, ...]:

@@ -11,6 +11,7 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards
 from fluorospread.model.verdict import Outcome
+from fluorospread.simulation.aberrant import Aberrant, AberrantKind
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import (
     CaseRecipe,
@@ -167,6 +168,40 @@ def test_an_anatomy_without_the_named_junction_is_refused(spine: Anatomy) -> Non
     recipe = dataclasses.replace(WITH_CONTRAST, punctures=(PunctureRecipe(Level.L1, LEFT),))
     with pytest.raises(UsageError, match=r"L1\.junction\.left"):
         render_case(recipe, spine)
+
+
+@pytest.mark.parametrize(("still_share", "shown"), [(0.0, None), (0.8, Role.POST)])
+def test_a_still_image_shows_vessels_only_as_far_as_they_have_not_cleared(
+    still_share: float, shown: Role | None, spine: Anatomy
+) -> None:
+    vessel = Aberrant(AberrantKind.VASCULAR, RIGHT, L5, concentration_mg_ml=150.0, still_share=still_share)
+    with_vessel = render_case(dataclasses.replace(WITH_CONTRAST, aberrant=(vessel,)), spine)
+    plain, marked = (c.image(Role.POST).truth for c in (render_case(WITH_CONTRAST, spine), with_vessel))
+    (flow,) = with_vessel.truth.aberrant
+    assert (flow.side, flow.shown_in, flow.area_mm2 > 0) == (RIGHT, shown, shown is not None)
+    assert with_vessel.truth.vascular_sides == (RIGHT,)
+    assert plain.contrast_mask is not None
+    assert marked.contrast_mask is not None
+    added = marked.contrast_mask & ~plain.contrast_mask
+    assert added.any() == (shown is not None)
+    # What it covers is unchanged: contrast in a vessel does not stay.
+    assert with_vessel.truth.coverage == render_case(WITH_CONTRAST, spine).truth.coverage
+
+
+def test_contrast_in_a_joint_is_added_to_the_spread_and_stays(builders: ModuleType) -> None:
+    body = builders.box_spine()
+    body.landmarks_mm["L5.sap_tip.left"] = np.array([16.0, 20.0, -15.0])
+    joint = Aberrant(AberrantKind.INTRA_ARTICULAR, LEFT, L5, iodine_mg=12.0)
+    truth = render_case(dataclasses.replace(WITH_CONTRAST, aberrant=(joint,)), body).truth
+    (flow,) = truth.aberrant
+    assert (flow.iodine_mg, flow.shown_in) == (pytest.approx(12.0), Role.POST)
+    assert 20.0 < flow.area_mm2 < 250.0
+    assert truth.iodine_mg == pytest.approx({LEFT: 240.0, RIGHT: 240.0})
+    areal = truth.images[1].areal_iodine_mg_cm2
+    assert areal is not None
+    # All of it, magnified into the junctions' plane: 240 + 240 + 12 mg, the joint a few mm in front of it.
+    mm_per_px = truth.images[1].spacing_patient_mm[0]
+    assert areal.sum() * (mm_per_px / 10.0) ** 2 == pytest.approx(492.0, rel=0.02)
 
 
 def test_contrast_that_was_not_given_cannot_be_imaged() -> None:
