@@ -133,3 +133,17 @@ def holder_of(dataset: Dataset, keyword: str) -> Dataset:
         if keyword in holder and raw_or_none(holder, keyword) is not None:
             return holder
     return dataset
+
+
+def frame_texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """An attribute's text frame by frame where the per-frame functional groups hold it; empty where they do not."""
+    found = []
+    for group in items(dataset, "PerFrameFunctionalGroupsSequence"):
+        holder = next((item for name in group.dir() for item in items(group, name)[:1] if keyword in item), group)
+        found.append(text(holder, keyword))
+    return tuple(found) if any(found) else ()
+
+
+def varies(dataset: Dataset, keyword: str) -> bool:
+    """True when an attribute is not the same in every frame."""
+    return len(set(frame_texts(dataset, keyword))) > 1

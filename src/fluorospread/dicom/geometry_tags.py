@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from fluorospread.dicom.attributes import holder_of, number, numbers, text
+from fluorospread.dicom.attributes import holder_of, number, numbers, text, varies
 from fluorospread.errors import GeometryError, TagError
 from fluorospread.model.geometry import NO_SCALE, Geometry, GeometrySource
 
@@ -161,6 +161,9 @@ def _plausible(value: float, name: str) -> float:
 
 
 def _spacing(dataset: Dataset, keyword: str, notes: list[str]) -> Spacing | None:
+    if varies(dataset, keyword):
+        notes.append(f"{keyword} is not the same in every frame; it was not used.")
+        return None
     values = numbers(holder_of(dataset, keyword), keyword)
     if values is None:
         return None

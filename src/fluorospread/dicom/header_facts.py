@@ -1,21 +1,35 @@
-"""What a header tells beside pixels, scale and sides: who, when, with which beam, and how frames follow."""
+"""What a header tells beside pixels, scale and sides: who, when, with which beam."""
 
 from __future__ import annotations
 
-from statistics import median
-
 from pydicom.dataset import Dataset
+from pydicom.uid import (
+    BreastTomosynthesisImageStorage,
+    XRay3DAngiographicImageStorage,
+    XRay3DCraniofacialImageStorage,
+)
 
-from fluorospread.dicom.attributes import holder_of, items, number_or_none, numbers, text, texts
+from fluorospread.dicom.attributes import holder_of, number_or_none, numbers, text, texts
 from fluorospread.errors import TagError, UnsupportedImageError
 from fluorospread.model.radiograph import Beam, ImageIdentity
 
 # X-ray projections and screenshots of them; DF, DS, CF and DR are retired or private names still met.
 PROJECTION_MODALITIES = ("XA", "RF", "CR", "DX", "RG", "MG", "IO", "PX", "OT", "SC", "DF", "DS", "CF", "DR", "")
 
+# Volumes that carry the modality of the projections they were made from.
+_RECONSTRUCTIONS = (
+    XRay3DAngiographicImageStorage,
+    XRay3DCraniofacialImageStorage,
+    BreastTomosynthesisImageStorage,
+)
+
 
 def check_modality(dataset: Dataset, file_name: str) -> None:
     """Refuse what is no X-ray projection. Raises UnsupportedImageError."""
+    if text(dataset, "SOPClassUID") in _RECONSTRUCTIONS:
+        raise UnsupportedImageError(
+            f"{file_name} holds slices reconstructed from projections; expected an X-ray projection (XA, RF, CR, DX)."
+        )
     modality = text(dataset, "Modality").upper()
     if modality not in PROJECTION_MODALITIES:
         raise UnsupportedImageError(
@@ -69,49 +83,3 @@ def read_beam(dataset: Dataset) -> Beam:
         filter_al_mm=thickness.get("ALUMINUM"),
         filter_cu_mm=thickness.get("COPPER"),
     )
-
-
-def read_frame_time_ms(dataset: Dataset, frames: int) -> float | None:
-    """Time between frames, or None for one frame or where no tag says."""
-    if frames < 2:
-        return None
-    time = number_or_none(holder_of(dataset, "FrameTime"), "FrameTime")
-    if time is None:
-        try:
-            # The first entry is the delay before the first frame.
-            vector = (numbers(dataset, "FrameTimeVector") or ())[1:]
-        except TagError:
-            vector = ()
-        time = median(vector) if vector else None
-    if time is None:
-        for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
-            rate = number_or_none(dataset, keyword)
-            if rate:
-                time = 1000.0 / rate
-                break
-    return time if time is not None and time > 0 else None
-
-
-def read_mask_frames(dataset: Dataset, frames: int) -> tuple[tuple[int, ...], list[str]]:
-    """Zero-based frames that the Mask module names as pre-contrast, with notes."""
-    found: list[int] = []
-    notes: list[str] = []
-    for item in items(dataset, "MaskSubtractionSequence"):
-        if text(item, "MaskOperation") != "AVG_SUB":
-            continue
-        try:
-            named = [int(number) - 1 for number in numbers(item, "MaskFrameNumbers") or ()]
-        except TagError as error:
-            notes.append(f"Mask frames ignored: {error}")
-            continue
-        beyond = [frame + 1 for frame in named if not 0 <= frame < frames]
-        if beyond:
-            notes.append(f"Mask frames {beyond} do not exist among {frames} and were ignored.")
-        found += [frame for frame in named if 0 <= frame < frames]
-    return tuple(sorted(set(found))), notes
-
-
-def overlay_notes(dataset: Dataset) -> list[str]:
-    """A note when the file carries overlays, which are drawings and not X-rays."""
-    groups = {tag.group for tag in dataset.keys() if 0x6000 <= tag.group <= 0x60FF and tag.element == 0x0010}  # noqa: SIM118
-    return [f"{len(groups)} overlay plane(s) in the file were not drawn."] if groups else []

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from fluorospread.dicom.attributes import holder_of, items, number, numbers, raw_or_none, text
+from fluorospread.dicom.attributes import holder_of, items, number, numbers, raw_or_none, text, varies
 from fluorospread.dicom.pixel_layout import PixelLayout
 from fluorospread.errors import PixelValueError, TagError
 from fluorospread.model.radiograph import BoolImage, FloatImage, Quantity
@@ -131,6 +131,13 @@ def _looked_up(stored: Values, first: int, entries: Values) -> Values:
     return entries[index]
 
 
+def pixel_intensity_relationship(dataset: Dataset) -> str:
+    """LIN, LOG, DISP or whatever the file calls it; "" where it is silent, "mixed" where frames differ."""
+    if varies(dataset, "PixelIntensityRelationship"):
+        return "mixed"
+    return text(holder_of(dataset, "PixelIntensityRelationship"), "PixelIntensityRelationship").upper()
+
+
 def displayed_is_stored(dataset: Dataset | None, transform: ModalityTransform) -> bool:
     """True when a higher stored value is displayed brighter: photometric, modality and VOI LUT together."""
     rising = transform.rising
@@ -188,7 +195,7 @@ def _natural_log(
     dataset: Dataset, transform: ModalityTransform, inside: npt.NDArray[Any], bone_bright: bool, notes: list[str]
 ) -> Values | None:
     """-ln(I/I0) per stored value, or None where the file does not let it be known."""
-    relationship = text(dataset, "PixelIntensityRelationship")
+    relationship = pixel_intensity_relationship(dataset)
     if text(dataset, "PresentationIntentType") == "FOR PRESENTATION":
         notes.append("Processed for presentation: pixel differences are relative.")
         return None

@@ -11,7 +11,7 @@ import re
 
 from pydicom.dataset import Dataset
 
-from fluorospread.dicom.attributes import holder_of, items, number_or_none, text, texts
+from fluorospread.dicom.attributes import holder_of, items, number_or_none, text, texts, varies
 from fluorospread.errors import OrientationError
 from fluorospread.model.geometry import UNKNOWN_ORIENTATION, ColumnsTowards, Orientation, RowsTowards
 
@@ -76,9 +76,13 @@ def _contradiction_of_given(dataset: Dataset | None, columns: ColumnsTowards | N
 
 
 def _from_tags(dataset: Dataset) -> tuple[Orientation, list[str]]:
+    if varies(dataset, "PatientOrientation"):
+        note = f"PatientOrientation is not the same in every frame: sides are the image's. {_ASK}"
+        return UNKNOWN_ORIENTATION, [note]
     values = _patient_orientation(dataset)
     notes: list[str] = []
-    if text(dataset, "FieldOfViewHorizontalFlip").upper() == "YES":
+    keyword = "FieldOfViewHorizontalFlip"
+    if text(holder_of(dataset, keyword), keyword).upper() == "YES":
         notes.append("FieldOfViewHorizontalFlip is YES; PatientOrientation is taken to describe the flipped pixels.")
     if values is None:
         return UNKNOWN_ORIENTATION, [*notes, f"PatientOrientation is absent: sides are the image's. {_ASK}"]

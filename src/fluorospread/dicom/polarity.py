@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from fluorospread.dicom.attributes import text, whole_number
+from fluorospread.dicom.attributes import holder_of, text, varies, whole_number
+from fluorospread.dicom.intensity import pixel_intensity_relationship
 from fluorospread.errors import PolarityError, UsageError
 from fluorospread.model.radiograph import BoolImage, PolaritySource
 
@@ -64,7 +65,7 @@ def settle_polarity(
     UsageError
         When `given` is neither.
     PolarityError
-        When PixelIntensityRelationshipSign is neither 1 nor -1.
+        When PixelIntensityRelationshipSign is neither 1 nor -1, or not the same in every frame.
     """
     if given is not None:
         if given not in (BONE_BRIGHT, BONE_DARK):
@@ -72,7 +73,13 @@ def settle_polarity(
         return Polarity(given == BONE_BRIGHT, PolaritySource.GIVEN)
     if dataset is None:
         return _from_content(displayed_is_stored, score())
-    sign = whole_number(dataset, "PixelIntensityRelationshipSign")
+    if varies(dataset, "PixelIntensityRelationshipSign"):
+        raise PolarityError(
+            "PixelIntensityRelationshipSign is not the same in every frame. Give --polarity bone-bright or bone-dark, "
+            "or export the frames apart."
+        )
+    keyword = "PixelIntensityRelationshipSign"
+    sign = whole_number(holder_of(dataset, keyword), keyword)
     if sign is not None:
         if sign not in (1, -1):
             raise PolarityError(
@@ -81,7 +88,7 @@ def settle_polarity(
         # +1: a lower value means less X-ray, so bone is stored dark.
         return Polarity(sign == -1, PolaritySource.TAG)
     for_presentation = text(dataset, "PresentationIntentType") == "FOR PRESENTATION"
-    if text(dataset, "PixelIntensityRelationship") == "LIN" and not for_presentation:
+    if pixel_intensity_relationship(dataset) == "LIN" and not for_presentation:
         note = "PixelIntensityRelationshipSign is absent; LIN pixels grow with X-ray intensity by definition."
         return _with_doubt(Polarity(False, PolaritySource.TAG, note), score())
     if for_presentation or text(dataset, "Modality") in _RADIOGRAPHY:

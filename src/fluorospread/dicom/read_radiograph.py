@@ -20,17 +20,18 @@ from fluorospread.dicom.attributes import text
 from fluorospread.dicom.decode import LOSSY, short_reason
 from fluorospread.dicom.field_of_view import declared_field_of_view, found_field_of_view, not_padding
 from fluorospread.dicom.file_kind import FileKind, file_kind, file_sha256
+from fluorospread.dicom.frame_facts import motion_notes, read_frame_time_ms, read_mask_frames
 from fluorospread.dicom.geometry_tags import given_geometry, read_geometry
-from fluorospread.dicom.header_facts import (
-    check_modality,
-    overlay_notes,
-    read_beam,
-    read_frame_time_ms,
-    read_identity,
-    read_mask_frames,
+from fluorospread.dicom.header_facts import check_modality, read_beam, read_identity
+from fluorospread.dicom.intensity import (
+    IntensityMap,
+    displayed_is_stored,
+    intensity_map,
+    modality_transform,
+    pixel_intensity_relationship,
 )
-from fluorospread.dicom.intensity import IntensityMap, displayed_is_stored, intensity_map, modality_transform
 from fluorospread.dicom.orientation_tags import read_orientation, read_view
+from fluorospread.dicom.overlays import overlay_notes
 from fluorospread.dicom.picture_files import equal_channels, read_picture
 from fluorospread.dicom.pixel_layout import PixelLayout
 from fluorospread.dicom.polarity import Polarity, content_score, settle_polarity
@@ -168,15 +169,15 @@ def _read(path: Path, overrides: ReadOverrides) -> Radiograph:
     sha256 = file_sha256(path)
     if kind is FileKind.PICTURE:
         return _read_picture_file(path, sha256, overrides)
-    dataset, source = open_frames(path)
-    check_modality(dataset, path.name)
+    dataset, source = open_frames(path, lambda header: check_modality(header, path.name))
     geometry, notes = read_geometry(dataset, overrides.spacing_mm)
     orientation, more = read_orientation(dataset, overrides.columns_towards, overrides.rows_towards)
     notes += more
     view, more = read_view(dataset)
     notes += more
     mask_frames, more = read_mask_frames(dataset, source.layout.frames)
-    notes += more + overlay_notes(dataset) + _quality_notes(dataset, source)
+    notes += more + motion_notes(dataset, source.layout.frames)
+    notes += overlay_notes(dataset, source.layout) + _quality_notes(dataset, source)
     kept_index, kept = _first_image(source, notes)
     field, more = _field_of_view(dataset, kept)
     notes += more
@@ -312,6 +313,6 @@ def _quality_notes(dataset: Dataset, source: StoredFrames) -> list[str]:
         notes.append("Stored as colour with equal channels; read as grey.")
     if source.syntax in LOSSY or text(dataset, "LossyImageCompression") == "01":
         notes.append(f"Lossy compression ({source.syntax.name}): fine detail may be altered.")
-    if source.layout.bits_stored == 8 and text(dataset, "PixelIntensityRelationship") == "LIN":
+    if source.layout.bits_stored == 8 and pixel_intensity_relationship(dataset) == "LIN":
         notes.append("LIN in 8 bits: dark parts hold few grey values, so line integrals there are coarse.")
     return notes

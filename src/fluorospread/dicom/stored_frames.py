@@ -89,8 +89,13 @@ class StoredFrames:
         return data
 
 
-def open_frames(path: Path) -> tuple[Dataset, StoredFrames]:
+def open_frames(path: Path, check: Callable[[Dataset], None] = lambda _: None) -> tuple[Dataset, StoredFrames]:
     """Open a DICOM file.
+
+    Parameters
+    ----------
+    check
+        Looks at the header of a file with pixels before their layout is judged; may raise an InputError.
 
     Returns
     -------
@@ -110,6 +115,7 @@ def open_frames(path: Path) -> tuple[Dataset, StoredFrames]:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(end_of_header)
             keyword, is_word, length = _pixel_element(stream, dataset, syntax, path.name)
+            check(dataset)
             layout = pixel_layout(dataset, keyword, path.name)
             start = stream.tell()
             if syntax not in UNCOMPRESSED:

@@ -89,11 +89,15 @@ def test_signed_pixels_keep_their_order():
     assert (int(stored.min()), int(stored.max())) == (-32768, 32767)
 
 
-def test_other_modalities_and_incomplete_headers_are_refused_by_name():
-    with pytest.raises(UnsupportedImageError, match="modality CT"):
-        read_radiograph(odd("ct_big_endian.dcm"))
+@pytest.mark.parametrize(("name", "modality"), [("ct_big_endian.dcm", "CT"), ("no_rows.dcm", "MR")])
+def test_other_modalities_are_refused_by_name(name, modality):
+    with pytest.raises(UnsupportedImageError, match=f"modality {modality}"):
+        read_radiograph(odd(name))
+
+
+def test_an_incomplete_header_is_refused_by_name():
     with pytest.raises(NotAnImageError, match="Rows"):
-        read_radiograph(odd("no_rows.dcm"))
+        open_frames(odd("no_rows.dcm"))
 
 
 def test_a_real_cine_is_streamed():
