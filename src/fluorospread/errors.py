@@ -18,6 +18,10 @@ FluorospreadError
 │   └── CaseFileError             a case.json that does not fit its schema
 ├── ReviewError                   a step that the protocol of reading does not allow (exit code 2)
 ├── StoreError                    the review store cannot be opened, read or written (exit code 3)
+├── PacsError                     the image archive does not do what was asked (exit code 3)
+│   ├── PacsConnectionError       it cannot be reached, or the connection broke; what arrived is kept
+│   ├── PacsSecurityError         its certificate, our credentials, or a way that would show them
+│   └── PacsResponseError         it refused, or answered with something else than was asked for
 ├── OutputError                   the result cannot be written where asked
 └── WeightsError                  network weights are missing or not the recorded ones
 
@@ -107,6 +111,24 @@ class StoreError(FluorospreadError):
     """The review store or a reader's key cannot be opened, read or written."""
 
     exit_code = 3
+
+
+class PacsError(FluorospreadError):
+    """The image archive does not do what was asked."""
+
+    exit_code = 3
+
+
+class PacsConnectionError(PacsError):
+    """The archive cannot be reached, or the connection broke. What arrived is kept; run again to go on."""
+
+
+class PacsSecurityError(PacsError):
+    """The archive's certificate is not trusted, our credentials are not accepted, or they would travel in the clear."""
+
+
+class PacsResponseError(PacsError):
+    """The archive refused, or answered with something else than was asked for."""
 
 
 class OutputError(FluorospreadError):

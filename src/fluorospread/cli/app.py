@@ -12,6 +12,7 @@ from fluorospread.cli.cohort import cohort
 from fluorospread.cli.deidentify import deidentify
 from fluorospread.cli.evaluate import evaluate
 from fluorospread.cli.export import export
+from fluorospread.cli.pacs import pacs
 from fluorospread.cli.report import report
 from fluorospread.cli.simulate import simulate
 from fluorospread.cli.verify import verify
@@ -38,6 +39,7 @@ app.command()(report)
 app.command()(cohort)
 app.command()(export)
 app.command()(deidentify)
+app.add_typer(pacs)
 
 
 def _print_version(wanted: bool) -> None:

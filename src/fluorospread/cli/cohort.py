@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from fluorospread.pipeline.verify_cohort import Progress
 
 BAD_CASE = 3
+FETCHED_IMAGES = "images"
 
 
 def cohort(
     source: Annotated[
-        Path, typer.Argument(metavar="DIR|cohort.toml", help="A folder with one folder a case, or a manifest.")
+        Path,
+        typer.Argument(
+            metavar="DIR|cohort.toml|pacs:QUERY",
+            help="A folder with one folder a case, a manifest, or what to fetch from the image archive first.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Results go to DIR/<case>/, the report to DIR.")],
     workers: Annotated[
@@ -56,6 +61,9 @@ def cohort(
 
     - `fluorospread cohort study/ --out results --scheduler tcp://host:8786`
 
+    - `fluorospread cohort pacs:date=20260101-20260131,description=*block* --out results` — fetched to
+      results/images, see `fluorospread pacs`
+
     **Exit code**: 0 every case was judged, whatever its verdict · 1 internal error · 2 usage · 3 bad input, or at
     least one case failed.
     """
@@ -64,7 +72,7 @@ def cohort(
     from fluorospread.pipeline.report_cohort import report_cohort
     from fluorospread.pipeline.run_cohort_case import CohortOptions, Status
 
-    found = find_cohort(source, out)
+    found = find_cohort(_fetched(source, out), out)
     name = protocol or found.protocol
     loaded = None if name is None else load_protocol(name)
     options = CohortOptions(out, loaded, workers, scheduler, reports)
@@ -79,6 +87,19 @@ def cohort(
         typer.echo("".join(run.failure.trace for run in failed if run.failure is not None), err=True, nl=False)
     if failed:
         raise typer.Exit(BAD_CASE)
+
+
+def _fetched(source: Path, out: Path) -> Path:
+    """`source`, or the folder that the studies a PACS query matches have been fetched to."""
+    from fluorospread.pipeline.fetch_cases import X_RAY, is_pacs_query, parse_query
+
+    if not is_pacs_query(str(source)):
+        return source
+    from fluorospread.cli.pacs import fetch_from_archive
+
+    images = out / FETCHED_IMAGES
+    fetch_from_archive(parse_query(str(source)), images, X_RAY)
+    return images
 
 
 def _run(requests: Any, options: Any, as_json: bool) -> tuple[CaseRun, ...]:

@@ -159,10 +159,10 @@ def _cluster(options: CohortOptions, jobs: int) -> Iterator[Any]:
 def _local_cluster(workers: int) -> Any:
     from distributed import LocalCluster
 
+    # Without an address dask takes port 8787 on every interface, and warns where another cohort has it.
+    place = {"dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
     try:
-        return LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="CRITICAL"
-        )
+        return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **place)
     except RuntimeError as error:
         # Each worker imports the calling script anew, and one without this guard would start workers of its own.
         raise UsageError(

@@ -1,0 +1,1 @@
+"""Clients of an image archive (PACS): DICOMweb and DIMSE behind one interface."""
