@@ -6,7 +6,7 @@ from highdicom.base import SOPClass
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
-from fluorospread.dicom.result_object import ResultContext, ResultKind, finish
+from fluorospread.dicom.result_object import ResultContext, ResultKind, finish, names_of_one_component
 from fluorospread.errors import OutputError
 from fluorospread.model.verdict import RESEARCH_USE_ONLY
 
@@ -14,6 +14,7 @@ TITLE = f"Puncture and contrast spread, case QA report. {RESEARCH_USE_ONLY}"
 _LARGEST_ELEMENT = 0xFFFFFFFE
 
 
+@names_of_one_component()
 def encapsulated_report(pdf: bytes, context: ResultContext) -> Dataset:
     """The PDF as a DICOM object of the case's study.
 

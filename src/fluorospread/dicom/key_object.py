@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from fluorospread.dicom.report_items import printable
-from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish
+from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish, names_of_one_component
 from fluorospread.dicom.result_source import SourceImage
 from fluorospread.model.case import CaseResult
 from fluorospread.model.verdict import STANDING_SENTENCE
@@ -21,6 +21,7 @@ def key_images(result: CaseResult, context: ResultContext) -> tuple[SourceImage,
     return tuple(source for source in context.sources.images if source.index in wanted)
 
 
+@names_of_one_component()
 def key_object_selection(result: CaseResult, context: ResultContext, annotations: dict[int, Dataset]) -> Dataset | None:
     """The selection as a DICOM object; None where the verdict rests on no image.
 

@@ -26,7 +26,7 @@ from pydicom.dataset import Dataset
 from fluorospread.dicom.attributes import number_or_none, text
 from fluorospread.dicom.read_radiograph import stored_grey
 from fluorospread.dicom.report_items import LARGEST_OUTLINE, closed, printable, to_graphic
-from fluorospread.dicom.result_object import ResultContext, ResultKind, finish_series
+from fluorospread.dicom.result_object import ResultContext, ResultKind, finish_series, names_of_one_component
 from fluorospread.dicom.result_source import SourceImage
 from fluorospread.dicom.stored_frames import open_frames
 from fluorospread.errors import UnsupportedImageError
@@ -64,6 +64,7 @@ def presentation_states(result: CaseResult, context: ResultContext, notes: list[
     return drawn
 
 
+@names_of_one_component()
 def _state(result: CaseResult, source: SourceImage, context: ResultContext, notes: list[str]) -> Dataset | None:
     drawing = _Drawing(source)
     drawing.levels()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -92,6 +94,14 @@ class ResultContext:
     def serial_number(self) -> str:
         """DeviceSerialNumber, which some objects must have: the weights tell two installations apart."""
         return (self.software.weights_sha256 or self.software.version)[:64]
+
+
+@contextmanager
+def names_of_one_component() -> Iterator[None]:
+    """Take names as they are: highdicom warns of those without "^", which images have and readers type."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The string .* is unlikely to represent", category=UserWarning)
+        yield
 
 
 def device_uid(software: SoftwareVersion) -> UID:

@@ -21,13 +21,14 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ComputedRadiographyImageStorage
 
 from fluorospread.dicom import result_codes as rc
-from fluorospread.dicom.result_object import ResultContext, ResultKind, finish
+from fluorospread.dicom.result_object import ResultContext, ResultKind, finish, names_of_one_component
 from fluorospread.dicom.result_source import SourceImage
 from fluorospread.errors import UnsupportedImageError
 from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.verdict import RESEARCH_USE_ONLY
 
 
+@names_of_one_component()
 def contrast_segmentation(mask: BoolImage, source: SourceImage, context: ResultContext) -> Dataset:
     """The mask as a DICOM object.
 

@@ -25,13 +25,14 @@ from fluorospread.dicom import result_codes as rc
 from fluorospread.dicom.person_name import person_name
 from fluorospread.dicom.report_conclusions import image_library, qualitative_evaluations, reader_decision
 from fluorospread.dicom.report_findings import FindingWriter
-from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish
+from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish, names_of_one_component
 from fluorospread.dicom.result_source import SignedDecision
 from fluorospread.model.case import CaseResult
 
 NO_ORGANISATION = "not stated"
 
 
+@names_of_one_component()
 def structured_report(
     result: CaseResult,
     context: ResultContext,
