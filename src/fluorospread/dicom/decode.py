@@ -7,7 +7,11 @@ checked first (see `codestream`).
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +64,8 @@ _PLUGIN = {
 }
 _BY_SIMPLEITK = (JPEGLossless, JPEGLosslessSV1)
 READABLE = (*UNCOMPRESSED, *_PLUGIN, *_BY_SIMPLEITK)
+
+_SILENCE = threading.Lock()
 
 
 def decode_frame(data: bytes, syntax: UID, layout: PixelLayout, where: str) -> StoredFrame:
@@ -188,6 +194,27 @@ def _decode_with_simpleitk(data: bytes, syntax: UID, layout: PixelLayout) -> Sto
         path = Path(folder) / "frame.dcm"
         dcmwrite(path, dataset, enforce_file_format=True)
         sitk.ProcessObject.SetGlobalWarningDisplay(False)
-        image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+        with _SILENCE, _no_error_stream():
+            image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
     array: StoredFrame = sitk.GetArrayFromImage(image)
     return array.reshape(array.shape[-2:]).astype(layout.dtype)
+
+
+@contextmanager
+def _no_error_stream() -> Iterator[None]:
+    """Keep C++ off the process's error stream: GDCM tries one JPEG decoder after the other, and each that does not
+    fit says so."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        # A process without an error stream has nothing to keep clean.
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

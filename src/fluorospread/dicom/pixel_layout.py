@@ -128,7 +128,11 @@ def _check_colour_space(photometric: str, samples: int, file_name: str) -> None:
 
 
 def _check_bits(allocated: int, stored: int, high_bit: int, samples: int, file_name: str) -> None:
-    if allocated not in (8, 16) or not 8 <= stored <= 16 or (samples > 1 and allocated != 8):
+    if samples > 1 and allocated != 8:
+        raise UnsupportedImageError(
+            f"{file_name} stores colour in {allocated} bits a sample; expected 8 to 16 bits of grey. Export it as such."
+        )
+    if allocated not in (8, 16) or not 8 <= stored <= 16:
         raise UnsupportedImageError(
             f"{file_name} stores {stored} bits in {allocated} allocated; expected 8 to 16 bits of grey. "
             "Export it as such."

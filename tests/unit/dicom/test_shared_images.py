@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from fluorospread.dicom.read_radiograph import read_radiograph
@@ -21,8 +23,51 @@ pytestmark = [
 ]
 
 
+# What becomes of each odd file: how it is read, or the error and a word of its message.
+READ, REFUSED = "read", "refused"
+ODD = {
+    "cr_chest_mono1.dcm": READ,
+    "cr_modality_lut_mono1.dcm": READ,
+    "ct_big_endian.dcm": REFUSED,
+    "no_rows.dcm": REFUSED,
+    "overlay_out_of_bounds.dcm": READ,
+    "rf_hip_guidewire.dcm": READ,
+    "rg2_hip_J2KI.dcm": READ,
+    "rg2_hip_JPLY.dcm": READ,
+    "rg3_mono1_J2KI.dcm": READ,
+    "rg3_mono1_JLSN.dcm": READ,
+    "signed16.dcm": READ,
+    **{f"xa1_{encoding}.dcm": READ for encoding in ("J2KI", "J2KR", "JLSL", "JLSN", "JPLL", "JPLY", "RLE", "UNC")},
+}
+
+
 def odd(name: str) -> Path:
     return SHARED / "odd_dicom" / name
+
+
+def test_every_odd_file_has_its_line_here():
+    assert {path.name for path in (SHARED / "odd_dicom").iterdir()} == set(ODD)
+
+
+@pytest.mark.parametrize("name", [name for name, becomes in ODD.items() if becomes == READ])
+def test_odd_files_that_are_read_are_finite_in_every_frame(name):
+    radiograph = read_radiograph(odd(name))
+    for index in range(radiograph.frames.count):
+        assert np.isfinite(radiograph.pixels(index)).all()
+
+
+@pytest.mark.parametrize("name", [name for name, becomes in ODD.items() if becomes == REFUSED])
+def test_odd_files_that_are_no_projections_are_refused(name):
+    with pytest.raises(UnsupportedImageError, match=name):
+        read_radiograph(odd(name))
+
+
+@pytest.mark.parametrize("name", ["ct_big_endian.dcm", "signed16.dcm", "rf_hip_guidewire.dcm", "xa1_UNC.dcm"])
+def test_uncompressed_pixels_are_those_that_pydicom_gives(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = pydicom.dcmread(odd(name)).pixel_array
+    np.testing.assert_array_equal(open_frames(odd(name))[1].stored(0), expected)
 
 
 @pytest.mark.parametrize("name", ["xa1_J2KR", "xa1_JLSL", "xa1_JPLL", "xa1_RLE"])
