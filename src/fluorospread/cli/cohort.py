@@ -45,6 +45,14 @@ def cohort(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also set the cohort report as PDF (slow beyond a thousand cases).")
     ] = False,
+    reviews: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Review store: adds agreement of software and readers, and the readers' decisions.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document a case instead.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,
 ) -> None:
@@ -67,6 +75,7 @@ def cohort(
     **Exit code**: 0 every case was judged, whatever its verdict · 1 internal error · 2 usage · 3 bad input, or at
     least one case failed.
     """
+    from fluorospread.pipeline.case_reviews import open_reviews
     from fluorospread.pipeline.find_cohort import find_cohort
     from fluorospread.pipeline.protocols import load_protocol
     from fluorospread.pipeline.report_cohort import report_cohort
@@ -77,7 +86,8 @@ def cohort(
     loaded = None if name is None else load_protocol(name)
     options = CohortOptions(out, loaded, workers, scheduler, reports)
     runs = _run(found.requests, options, as_json)
-    written = report_cohort(found.cohort, runs, out, pdf)
+    with open_reviews(reviews, name) as readers:
+        written = report_cohort(found.cohort, runs, out, pdf, readers)
     failed = [run for run in runs if run.status is Status.FAILED]
     if not as_json:
         _print(runs, failed, len(found.cohort.cases) - len(runs))

@@ -26,6 +26,8 @@ class CohortCase:
         unit of the cohort's `vas_maximum`. Lower is better.
     complications
         None where nobody recorded whether there were any; empty where there were none.
+    measured
+        Readers' own measures of the spread: reader, measure (`area_mm2`, `craniocaudal_mm`, …), side, value.
     """
 
     case_id: str
@@ -36,6 +38,7 @@ class CohortCase:
     sex: str = ""
     vas: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     complications: tuple[str, ...] | None = None
+    measured: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ def _case(case_id: str, entry: Mapping[str, Any]) -> CohortCase:
             for occasion, scores in entry.get("vas", {}).items()
         },
         complications=None if complications is None else tuple(complications),
+        measured=entry.get("measured", {}),
     )
 
 

@@ -7,27 +7,37 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fluorospread.model.cohort import Cohort
+from fluorospread.pipeline.case_reviews import CaseReviews
+from fluorospread.pipeline.compare_readers import case_readings
 from fluorospread.pipeline.run_cohort_case import REPORT_FILE, CaseRun
 from fluorospread.pipeline.write_case import CASE_JSON
 from fluorospread.reporting.case_json import read_case_json
 from fluorospread.reporting.cohort_report import write_cohort_report
 from fluorospread.reporting.cohort_summary import CohortEntry
 
+NO_REVIEWS = CaseReviews(None)
 
-def report_cohort(cohort: Cohort, runs: Sequence[CaseRun], out: Path, pdf: bool = False) -> tuple[Path, ...]:
+
+def report_cohort(
+    cohort: Cohort, runs: Sequence[CaseRun], out: Path, pdf: bool = False, reviews: CaseReviews = NO_REVIEWS
+) -> tuple[Path, ...]:
     """Write the cohort report into `out`, where the cases' folders are; returns the files written.
+
+    `reviews` are what readers said of the cases: they add the agreement tables and the readers' decisions.
 
     Raises
     ------
+    UsageError
+        A case that was read was judged by a protocol that is not at hand.
     CaseFileError
         A finished case's case.json was changed or removed meanwhile.
     OutputError
         `out` cannot be written, or the PDF needs Pango, which is missing.
     """
-    return write_cohort_report(cohort, _entries(cohort, runs, out), out, pdf)
+    return write_cohort_report(cohort, _entries(cohort, runs, out, reviews), out, pdf)
 
 
-def _entries(cohort: Cohort, runs: Sequence[CaseRun], out: Path) -> Iterator[CohortEntry]:
+def _entries(cohort: Cohort, runs: Sequence[CaseRun], out: Path, reviews: CaseReviews) -> Iterator[CohortEntry]:
     by_index = {run.index: run for run in runs}
     for index, case in enumerate(cohort.cases):
         run = by_index.get(index)
@@ -38,4 +48,6 @@ def _entries(cohort: Cohort, runs: Sequence[CaseRun], out: Path) -> Iterator[Coh
         else:
             folder = out / run.case_id
             link = f"{quote(run.case_id)}/{REPORT_FILE}" if (folder / REPORT_FILE).is_file() else ""
-            yield CohortEntry(case, read_case_json(folder / CASE_JSON), link=link)
+            result = read_case_json(folder / CASE_JSON)
+            said = case_readings(result, reviews)
+            yield CohortEntry(case, result, "", link, said.answers, said.measures, said.not_blind, said.decision)

@@ -6,7 +6,7 @@ One HTML file that works offline and, where each case has a report of its own, l
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from fluorospread.model.cohort import Cohort
 from fluorospread.model.verdict import STANDING_SENTENCE
+from fluorospread.reporting.cohort_agreement import agreement_tables
 from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_summary import Atlas, CohortEntry, CohortSummary, Row, summarise_cohort
 from fluorospread.reporting.cohort_tables import (
@@ -53,7 +54,7 @@ def cohort_report_html(cohort: Cohort, summary: CohortSummary) -> str:
         atlas=drawing(_atlas_drawing(summary.atlas)) if summary.atlas.drawn else None,
         atlas_drawn=summary.atlas.drawn,
         atlas_left_out=[f"{case_id} ({reason})" for case_id, reason in summary.atlas.left_out],
-        outcome_tables=outcome_tables(cohort),
+        later_tables=(*agreement_tables(judged), *outcome_tables(cohort)),
         outliers=[
             {
                 "case_id": found.row.case.case_id,
@@ -128,7 +129,8 @@ def _case(row: Row) -> dict[str, str]:
         verdict = "excluded" if row.case.excluded else "failed"
         parts = ""
     else:
-        reason = _open_reasons(row)
+        unmet, left_open = _reasons(row.unmet_criteria), _reasons(row.open_criteria)
+        reason = f"Not met: {unmet}. Undetermined: {left_open}" if unmet and left_open else unmet or left_open
         verdict = OUTCOME_WORDS[row.outcome]
         parts = f"{OUTCOME_WORDS[row.puncture]}; {OUTCOME_WORDS[row.coverage_outcome]}"
     return {
@@ -137,14 +139,15 @@ def _case(row: Row) -> dict[str, str]:
         "link": row.link,
         "verdict": verdict,
         "parts": parts,
+        "reader": row.decision,
         "reason": reason,
     }
 
 
-def _open_reasons(row: Row) -> str:
-    """Each reason once, with the first criterion it leaves open and how many more."""
+def _reasons(criteria: Sequence[tuple[str, str]]) -> str:
+    """Each reason once, with the first criterion it goes with and how many more."""
     by_reason: dict[str, list[str]] = {}
-    for name, why in row.open_criteria:
+    for name, why in criteria:
         by_reason.setdefault(why, []).append(name)
     return "; ".join(
         f"{names[0]}{f' (and {len(names) - 1} more)' if len(names) > 1 else ''}: {why}"

@@ -6,7 +6,7 @@ up contrast masks on the drawn spine as it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,8 @@ SPREAD_MEASURES: dict[str, tuple[str, str]] = {
     "lateral_reach_mm": ("Lateral reach", "mm"),
     "iodine_mg": ("Iodine", "mg"),
 }
+# Stands for the program among those who answered and measured.
+SOFTWARE = "software"
 # A finer grid would only show the fit's own error of a few millimetres.
 _GRID_MM = 1.0
 
@@ -36,18 +38,25 @@ _GRID_MM = 1.0
 @dataclass(frozen=True)
 class CohortEntry:
     """One case as the report gets it: exactly one of `result`, `failure` and the case's `excluded` is set.
-    `link` is the address of the case's own report relative to the cohort's, or empty."""
+    `link` is the address of the case's own report relative to the cohort's, or empty. `answers` and `measures` (mm)
+    are what software and blind readers said, by who said it and what was asked; `not_blind` readers are in neither.
+    `decision` is the readers' in words."""
 
     case: CohortCase
     result: CaseResult | None = None
     failure: str = ""
     link: str = ""
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    not_blind: tuple[str, ...] = ()
+    decision: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
     """What the tables keep of one case. `punctures`: side, level or None, at target, distance in mm or None.
-    `coverage`: level, side, covered. `spread`: side, measure, value. `open_criteria`: name and reason."""
+    `coverage`: level, side, covered. `spread`: side, measure, value. `open_criteria`, `unmet_criteria`: name and
+    reason. The rest as in `CohortEntry`."""
 
     case: CohortCase
     failure: str
@@ -61,6 +70,11 @@ class Row:
     coverage: tuple[tuple[Level, Side, Answer], ...] = ()
     spread: tuple[tuple[Side, str, float], ...] = ()
     open_criteria: tuple[tuple[str, str], ...] = ()
+    unmet_criteria: tuple[tuple[str, str], ...] = ()
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    not_blind: tuple[str, ...] = ()
+    decision: str = ""
 
     @property
     def judged(self) -> bool:
@@ -142,10 +156,34 @@ def _row(entry: CohortEntry) -> Row:
             for name in SPREAD_MEASURES
             if pool.side is not None and (measured := getattr(pool, name)) is not None
         ),
-        open_criteria=tuple(
-            (c.name, c.reason) for c in result.verdict.criteria if c.result is CriterionResult.UNDETERMINED
-        ),
+        open_criteria=_criteria(result, CriterionResult.UNDETERMINED),
+        unmet_criteria=_criteria(result, CriterionResult.NOT_MET),
+        answers=entry.answers,
+        measures=_measures(entry),
+        not_blind=entry.not_blind,
+        decision=entry.decision,
     )
+
+
+def _criteria(result: CaseResult, kind: CriterionResult) -> tuple[tuple[str, str], ...]:
+    return tuple((c.name, c.reason) for c in result.verdict.criteria if c.result is kind)
+
+
+def _measures(entry: CohortEntry) -> dict[str, Mapping[str, float]]:
+    """What readers marked and the manifest's readers measured, beside the same of the software."""
+    found = {source: dict(values) for source, values in entry.measures.items()}
+    for reader, measured in entry.case.measured.items():
+        for name, by_side in measured.items():
+            label, unit = SPREAD_MEASURES[name]
+            for side, value in by_side.items():
+                found.setdefault(reader, {})[f"{label}, {side} ({unit})"] = value
+    if entry.case.measured and entry.result is not None:
+        for pool in entry.result.contrast.pools:
+            for name, (label, unit) in SPREAD_MEASURES.items():
+                value_found = getattr(pool, name)
+                if pool.side is not None and value_found is not None:
+                    found.setdefault(SOFTWARE, {})[f"{label}, {pool.side} ({unit})"] = value_found.value
+    return dict(found)
 
 
 def _raster(pool: Pool, fit: SpineMap, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
