@@ -19,7 +19,7 @@ from fluorospread.simulation.textures import PlaneTexture, grain
 FloatMap = npt.NDArray[np.float32]
 
 # Grams of each substance in one cm³ of a material. Stool: water and residue; barium: a usual 100 % w/v meal.
-_COMPOSITION_G_CM3: dict[Material, dict[Substance, float]] = {
+COMPOSITION_G_CM3: dict[Material, dict[Substance, float]] = {
     Material.SOFT_TISSUE: {Substance.SOFT_TISSUE: DENSITY_G_CM3[Substance.SOFT_TISSUE]},
     Material.MUSCLE: {Substance.MUSCLE: DENSITY_G_CM3[Substance.MUSCLE]},
     Material.FAT: {Substance.FAT: DENSITY_G_CM3[Substance.FAT]},
@@ -120,7 +120,7 @@ def beam_path_g_cm2(
     path = _Path(carm)
     if anatomy.skin is not None:
         skin = window_thickness_mm([anatomy.skin], carm)
-        path.add(skin, _COMPOSITION_G_CM3[Material.SOFT_TISSUE])
+        path.add(skin, COMPOSITION_G_CM3[Material.SOFT_TISSUE])
     for part in anatomy.soft_parts:
         _add_part(path, part, gas_shift_mm)
     if texture is not None and Substance.SOFT_TISSUE in path.maps:
@@ -137,8 +137,8 @@ def _add_part(path: _Path, part: SoftPart, gas_shift_mm: tuple[float, float, flo
         move[:3, 3] = gas_shift_mm
         surface = surface.moved(move)
     window = window_thickness_mm([surface], path.carm)
-    path.add(window, _COMPOSITION_G_CM3[part.around], -1.0)
-    path.add(window, _COMPOSITION_G_CM3[part.material], part.density_factor)
+    path.add(window, COMPOSITION_G_CM3[part.around], -1.0)
+    path.add(window, COMPOSITION_G_CM3[part.material], part.density_factor)
 
 
 def _add_bone(path: _Path, bone: Bone, index: int, texture: TissueTexture | None, replaces_tissue: bool) -> None:
@@ -146,7 +146,7 @@ def _add_bone(path: _Path, bone: Bone, index: int, texture: TissueTexture | None
     if not outer.values.size:
         return
     if replaces_tissue:
-        path.add(outer, _COMPOSITION_G_CM3[Material.SOFT_TISSUE], -1.0)
+        path.add(outer, COMPOSITION_G_CM3[Material.SOFT_TISSUE], -1.0)
     depth_y_mm = float(bone.outer.vertices_mm[:, 1].mean())
     cortical = outer.values.copy()
     if bone.inner is not None:
@@ -158,7 +158,7 @@ def _add_bone(path: _Path, bone: Bone, index: int, texture: TissueTexture | None
             _add_trabecular(path, bone, index, texture, inner, depth_y_mm)
     if texture is not None:
         cortical *= texture.bone("cortical", index + 31, depth_y_mm, path.carm, outer)
-    path.add(WindowMap(outer.origin_px, cortical), _COMPOSITION_G_CM3[Material.CORTICAL_BONE])
+    path.add(WindowMap(outer.origin_px, cortical), COMPOSITION_G_CM3[Material.CORTICAL_BONE])
 
 
 def _add_trabecular(
