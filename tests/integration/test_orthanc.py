@@ -112,11 +112,11 @@ def test_results_land_in_the_study_of_their_images(stored, reach, tmp_path, caps
     (case,) = [path for path in tmp_path.glob("study-*") if (path / "case.json").is_file()]
     verdict = json.loads((case / "case.json").read_text())
     assert [image["role"] for image in verdict["images"]] == ["needle", "post"]
-    write_dicom_results(case / "case.json", case)
+    write_dicom_results(case / "case.json", tmp_path / "results")
     reach(stored.web())
-    assert run(["pacs", "send", str(case / "results")]) == 0, capsys.readouterr().err
+    assert run(["pacs", "send", str(tmp_path / "results")]) == 0, capsys.readouterr().err
     capsys.readouterr()
-    assert run(["pacs", "send", str(case / "results")]) == 0
+    assert run(["pacs", "send", str(tmp_path / "results")]) == 0
     assert "0 object(s) sent" in capsys.readouterr().out
     reach(stored.dimse())
     assert run(["pacs", "get", "--study", STUDY, "--out", str(tmp_path / "all")]) == 0

@@ -22,6 +22,7 @@ from fluorospread.dicom.header_facts import acquisition_time
 from fluorospread.dicom.pseudonyms import Pseudonyms
 from fluorospread.dicom.write_deidentified import PixelCleaning, SourceImage, open_source, write_deidentified
 from fluorospread.errors import (
+    CaseError,
     FluorospreadError,
     InputError,
     MissingFileError,
@@ -222,7 +223,8 @@ def _one(file: _File, out: Path, run: DeidentifyRun, held: list[HeldImage]) -> F
             return FileOutcome(file.number, Status.HELD, name, pixels=said)
         _make_folder(out / file.case)
         counts = write_deidentified(file.source, out / name, run.pseudonyms, run.options, cleaning)
-    except OutputError:
+    except (OutputError, CaseError):
+        # A full disk or a wrong decision is no fault of this file.
         raise
     except InputError as error:
         return FileOutcome(file.number, Status.FAILED, reason=type(error).__name__)
