@@ -42,16 +42,20 @@ def _answers(rows: Sequence[Row], pair: tuple[str, str]) -> Table | None:
     if not by_question:
         return None
     lines: list[Cells] = []
+    missing: list[str] = []
     for question, pairs in sorted(by_question.items()):
         found = categorical_agreement([a for a, _ in pairs], [b for _, b in pairs], _offered(question, pairs))
         same = sum(a == b for a, b in pairs)
         share = f"{same}/{found.n}{_range(found.agreement, 100, ' %')}"
         lines.append((question, share, _value(found.kappa), _value(found.ac1)))
+        missing += [f"kappa {found.kappa.note}"] if found.kappa.low is None else []
+        missing += [f"AC1: {found.ac1.note}"] if found.ac1.low is None else []
     left_out = sum(any(person in row.not_blind for person in pair) for row in rows)
     note = (
         "First readings made blind, one item a case. Intervals: Wilson for agreement, large-sample for kappa and AC1. "
         "“Can't tell” and undetermined are answers of their own."
         + (f" Not counted, as not read blind: {left_out} case(s)." if left_out else "")
+        + (f" Where a number or interval is missing: {'; '.join(dict.fromkeys(missing))}." if missing else "")
     )
     headings = ("Question", "Same answer, 95 %", "Cohen's kappa, 95 %", "Gwet's AC1, 95 %")
     return Table(f"Agreement: {pair[0]} and {pair[1]}", headings, (28, 22, 27, 23), tuple(lines), note)
@@ -92,10 +96,8 @@ def _measures(rows: Sequence[Row], pair: tuple[str, str]) -> Table | None:
 
 def _value(estimate: Estimate) -> str:
     if estimate.value is None:
-        return f"none: {estimate.note}"
-    if estimate.low is None:
-        return f"{estimate.value:.2f} (no interval: {estimate.note})"
-    return f"{estimate.value:.2f}{_range(estimate, 1, '')}"
+        return "undefined"
+    return f"{estimate.value:.2f}{_range(estimate, 1, '') or ' (no interval)'}"
 
 
 def _range(estimate: Estimate, factor: float, unit: str) -> str:

@@ -19,9 +19,9 @@ from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_summary import Atlas, CohortEntry, CohortSummary, Row, summarise_cohort
 from fluorospread.reporting.cohort_tables import (
     ForestRow,
+    case_flow,
     coverage_table,
     find_outliers,
-    flow_table,
     forest_rows,
     puncture_table,
     spread_table,
@@ -36,7 +36,6 @@ HTML_FILE, PDF_FILE = "cohort_report.html", "cohort_report.pdf"
 def cohort_report_html(cohort: Cohort, summary: CohortSummary) -> str:
     """The report as one page; the same cohort and results give the same bytes."""
     first = (
-        flow_table(summary),
         patient_table(cohort),
         puncture_table(summary),
         coverage_table(summary),
@@ -49,6 +48,7 @@ def cohort_report_html(cohort: Cohort, summary: CohortSummary) -> str:
         protocols=", ".join(sorted({row.protocol for row in judged})) or "none, as no case was judged",
         software="; ".join(sorted({row.software for row in judged})) or "none, as no case was judged",
         standing_sentence=STANDING_SENTENCE,
+        flow=case_flow(summary),
         first_tables=[table for table in first if table is not None],
         forest=[_forest(row) for row in forest_rows(summary)],
         atlas=drawing(_atlas_drawing(summary.atlas)) if summary.atlas.drawn else None,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Side
+from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, JUNCTION_LEVELS, Side
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Outcome
 from fluorospread.reporting.cohort_summary import SPREAD_MEASURES, CohortSummary, Row
+from fluorospread.reporting.wording import OUTCOME_WORDS
 from fluorospread.statistics.estimate import Estimate
 from fluorospread.statistics.intervals import Proportion, clopper_pearson, wilson
 from fluorospread.statistics.resampling import cluster_bootstrap
@@ -58,26 +59,50 @@ class Outlier:
     z: float
 
 
-def flow_table(summary: CohortSummary) -> Table:
-    """Where every case of the cohort went (after STARD 2015, item 19)."""
-    rows = summary.rows
-    lines: list[Cells] = [("Cases in the cohort", str(len(rows)), "")]
+@dataclass(frozen=True)
+class FlowStep:
+    """A box of the flow: what it holds, how many cases, and why, most frequent reason first."""
+
+    name: str
+    cases: int
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseFlow:
+    """Where every case of the cohort went (after STARD 2015, item 19). `steps` lead down, each with the step aside
+    that takes cases out before the next one; `outcomes` are what the judged cases became."""
+
+    steps: tuple[tuple[FlowStep, FlowStep | None], ...]
+    outcomes: tuple[FlowStep, ...]
+
+
+def case_flow(summary: CohortSummary) -> CaseFlow:
+    """Every case of the cohort, excluded, failed and judged, with the reasons."""
+    rows, judged = summary.rows, summary.judged
     excluded = Counter(row.case.excluded for row in rows if row.case.excluded)
-    lines.append(("Excluded", str(excluded.total()), _reasons(excluded)))
     failed = Counter(_kind(row.failure) for row in rows if row.failure)
-    lines.append(("Could not be judged", str(failed.total()), _reasons(failed)))
-    judged = summary.judged
-    lines.append(("Judged", str(len(judged)), ""))
-    for outcome, name in (
-        (Outcome.VERIFIED, "verified"),
-        (Outcome.NOT_VERIFIED, "not verified"),
-        (Outcome.UNDETERMINED, "undetermined"),
-    ):
+    outcomes = []
+    for outcome in (Outcome.VERIFIED, Outcome.NOT_VERIFIED, Outcome.UNDETERMINED):
         these = [row for row in judged if row.outcome is outcome]
-        open_names = Counter(name for row in these for name, _ in row.open_criteria)
-        why = _reasons(open_names) if outcome is Outcome.UNDETERMINED else ""
-        lines.append((f"… {name}", str(len(these)), why))
-    return Table("Flow of cases", ("Step", "Cases", "Reasons (cases)"), (28, 10, 62), tuple(lines))
+        why = Counter(name for row in these for name, _ in _deciding(row))
+        outcomes.append(FlowStep(OUTCOME_WORDS[outcome].capitalize(), len(these), _reasons(why)))
+    return CaseFlow(
+        (
+            (FlowStep("Cases in the cohort", len(rows)), FlowStep("Excluded", excluded.total(), _reasons(excluded))),
+            (
+                FlowStep("Eligible", len(rows) - excluded.total()),
+                FlowStep("Could not be judged", failed.total(), _reasons(failed)),
+            ),
+            (FlowStep("Judged", len(judged)), None),
+        ),
+        tuple(outcomes),
+    )
+
+
+def _deciding(row: Row) -> tuple[tuple[str, str], ...]:
+    """The criteria that the outcome rests on."""
+    return row.unmet_criteria if row.outcome is Outcome.NOT_VERIFIED else row.open_criteria
 
 
 def _kind(failure: str) -> str:
@@ -85,8 +110,8 @@ def _kind(failure: str) -> str:
     return failure.split(":", 1)[0]
 
 
-def _reasons(counted: Counter[str]) -> str:
-    return "; ".join(f"{reason} ({count})" for reason, count in sorted(counted.items(), key=lambda x: (-x[1], x[0])))
+def _reasons(counted: Counter[str]) -> tuple[str, ...]:
+    return tuple(f"{reason} ({count})" for reason, count in sorted(counted.items(), key=lambda x: (-x[1], x[0])))
 
 
 def patients_confirmed(rows: Sequence[Row]) -> Proportion | None:
@@ -130,17 +155,19 @@ def puncture_table(summary: CohortSummary) -> Table | None:
 def coverage_table(summary: CohortSummary) -> Table | None:
     """Coverage of each junction, level by side."""
     found = [(level, side, answer, row.case.patient) for row in summary.judged for level, side, answer in row.coverage]
+    if not found:
+        return None
     lines: list[Cells] = []
     for level in CRANIAL_TO_CAUDAL:
         for side in Side:
             answers = [a for lv, s, a, _ in found if lv is level and s is side]
             if not answers:
+                if level in JUNCTION_LEVELS and side.of_patient:
+                    lines.append((level.value, side.value, "0", "0", "0", "0", "not assessed"))
                 continue
             yes, no, open_ = (answers.count(kind) for kind in (Answer.YES, Answer.NO, Answer.UNDETERMINED))
             exact = clopper_pearson(yes, len(answers))
             lines.append((level.value, side.value, str(len(answers)), str(yes), str(no), str(open_), _range(exact)))
-    if not lines:
-        return None
     headings = ("Level", "Side", "Assessed", "Covered", "Not covered", "Undetermined", "Covered, 95 %")
     note = "Cases with measurable contrast only. Clopper–Pearson; undetermined counts as not covered."
     return Table("Coverage of the SAP–TP junctions", headings, (9, 13, 14, 13, 15, 18, 18), tuple(lines), note)

@@ -21,9 +21,9 @@ from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_report import cohort_report_html, write_cohort_report
 from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, summarise_cohort
 from fluorospread.reporting.cohort_tables import (
+    case_flow,
     coverage_table,
     find_outliers,
-    flow_table,
     forest_rows,
     puncture_table,
     spread_table,
@@ -83,11 +83,16 @@ def test_coverage_is_counted_by_junction(full_case: CaseResult) -> None:
     table = coverage_table(_study(full_case))
     assert table is not None
     assert [row[:4] for row in table.rows] == [
+        ("L3", "left", "0", "0"),
+        ("L3", "right", "0", "0"),
         ("L4", "left", "1", "1"),
         ("L4", "right", "1", "1"),
         ("L5", "left", "1", "1"),
         ("L5", "right", "1", "1"),
+        ("S1", "left", "0", "0"),
+        ("S1", "right", "0", "0"),
     ]
+    assert table.rows[0][6] == "not assessed"
 
 
 def test_an_undetermined_puncture_is_not_a_confirmed_one(full_case: CaseResult) -> None:
@@ -114,12 +119,35 @@ def test_every_case_is_in_the_flow_with_its_reason(full_case: CaseResult) -> Non
         CohortEntry(CohortCase("d", "d"), failure="TruncatedImageError: d.dcm: ends early"),
         CohortEntry(CohortCase("e", "e", excluded="previous lumbar surgery")),
     ]
-    rows = {row[0]: row[1:] for row in flow_table(summarise_cohort(entries)).rows}
-    assert rows["Cases in the cohort"][0] == "5"
-    assert rows["Excluded"] == ("1", "previous lumbar surgery (1)")
-    assert rows["Could not be judged"] == ("2", "TruncatedImageError (2)")
-    assert rows["Judged"][0] == "2"
-    assert rows["… undetermined"] == ("1", "puncture at L5, left (1)")
+    flow = case_flow(summarise_cohort(entries))
+    assert [(step.name, step.cases) for step, _ in flow.steps] == [
+        ("Cases in the cohort", 5),
+        ("Eligible", 4),
+        ("Judged", 2),
+    ]
+    aside = [(step.name, step.cases, step.reasons) for _, step in flow.steps if step is not None]
+    assert aside == [
+        ("Excluded", 1, ("previous lumbar surgery (1)",)),
+        ("Could not be judged", 2, ("TruncatedImageError (2)",)),
+    ]
+    assert [(step.name, step.cases, step.reasons) for step in flow.outcomes] == [
+        ("Verified", 1, ()),
+        ("Not verified", 0, ()),
+        ("Undetermined", 1, ("puncture at L5, left (1)",)),
+    ]
+
+
+def test_a_case_that_is_not_verified_names_the_criterion_it_missed(full_case: CaseResult) -> None:
+    criteria = (
+        Criterion("puncture at L5, left", CriterionResult.NOT_MET, "the needle is at L4"),
+        Criterion("puncture at L5, right", CriterionResult.UNDETERMINED, "no needle"),
+    )
+    verdict = Verdict(Outcome.NOT_VERIFIED, Outcome.NOT_VERIFIED, Outcome.NOT_APPLICABLE, criteria)
+    entry = CohortEntry(CohortCase("a", "a"), replace(_verified(full_case, "a"), verdict=verdict))
+    summary = summarise_cohort([entry])
+    assert case_flow(summary).outcomes[1].reasons == ("puncture at L5, left (1)",)
+    page = cohort_report_html(Cohort("n", (entry.case,)), summary)
+    assert "Not met: puncture at L5, left: the needle is at L4. Undetermined: puncture at L5, right: no needle" in page
 
 
 def test_spread_is_given_by_side_with_median_and_quartiles(full_case: CaseResult) -> None:
