@@ -20,9 +20,10 @@ _LAUNCHER = Path(__file__).with_name("_launch.py")
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """Wall time and peak resident memory, MB (the largest of the command and its children) of one command."""
+    """What one command and its children took: wall time, CPU time, and the largest resident memory of any, in MB."""
 
     seconds: float
+    cpu_s: float
     peak_mb: float
     exit_code: int
     output: str
