@@ -125,9 +125,9 @@ def case_image(path: Path, role: Role, number: int = 1, frames: int = 1, frame: 
     )
 
 
-def full_case(folder: Path) -> CaseResult:
+def full_case(folder: Path, **tags: Any) -> CaseResult:
     """A case with every field filled: a needle image and a post image, contrast on the patient's left."""
-    needle, post = xray_file(folder / "needle.dcm", 1), xray_file(folder / "post.dcm", 2)
+    needle, post = xray_file(folder / "needle.dcm", 1, **tags), xray_file(folder / "post.dcm", 2, **tags)
     pool = Pool(
         side=Side.LEFT,
         area_px=496.0,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pydicom
@@ -32,7 +31,7 @@ from fluorospread.dicom.report_items import (
     require,
     value_of,
 )
-from fluorospread.dicom.result_source import Signature, SignedDecision
+from fluorospread.dicom.result_source import Signature, SignedDecision, read_date_time
 from fluorospread.errors import FluorospreadError, UnsupportedImageError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Override, Role, SoftwareVersion
@@ -228,8 +227,7 @@ def _puncture_read(item: Dataset) -> PunctureReading:
 
 
 def _signature(item: Dataset) -> Signature:
-    said = str(require(item, rc.SIGNED_AT).DateTime)
-    at = datetime.strptime(said[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    at = read_date_time(str(require(item, rc.SIGNED_AT).DateTime))
     return Signature(str(require(item, rc.SIGNED_BY).PersonName), at)
 
 

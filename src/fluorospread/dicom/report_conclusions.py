@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 
 from highdicom.sr import (
     CodeContentItem,
@@ -30,7 +29,7 @@ from fluorospread.dicom.report_items import (
     with_children,
     word,
 )
-from fluorospread.dicom.result_source import ResultSources, SignedDecision, SourceImage
+from fluorospread.dicom.result_source import ResultSources, Signature, SignedDecision, SourceImage, local_date_time
 from fluorospread.model.case import CaseResult
 from fluorospread.model.review import JunctionReading, PunctureReading, Reading
 from fluorospread.model.verdict import STANDING_SENTENCE, Verdict
@@ -151,19 +150,16 @@ def reader_decision(decision: SignedDecision, image: SourceImage) -> ContainerCo
     items += [container(rc.PUNCTURE_READ, _puncture_read(p, image)) for p in reading.punctures]
     items += [container(rc.JUNCTION_READ, _junction_read(j)) for j in reading.junctions]
     items += _whole_case(reading)
-    for signature in decision.signatures:
-        at = signature.at.astimezone(UTC)
-        items.append(
-            container(
-                rc.SIGNATURE,
-                [
-                    PnameContentItem(rc.SIGNED_BY, person_name(signature.reader), CONTAINS),
-                    DateTimeContentItem(rc.SIGNED_AT, at, CONTAINS),
-                ],
-            )
-        )
+    items += [container(rc.SIGNATURE, _signed(signature, image)) for signature in decision.signatures]
     items += texts((rc.HEAD_HASH, decision.head_hash))
     return container(rc.DECISION, items)
+
+
+def _signed(signature: Signature, image: SourceImage) -> list[ContentItem]:
+    at = DateTimeContentItem(rc.SIGNED_AT, signature.at, CONTAINS)
+    # highdicom writes the offset with a colon, which is no DT (PS3.5 6.2).
+    at.DateTime = local_date_time(signature.at, image.header)
+    return [PnameContentItem(rc.SIGNED_BY, person_name(signature.reader), CONTAINS), at]
 
 
 def _puncture_read(answer: PunctureReading, image: SourceImage) -> list[ContentItem]:

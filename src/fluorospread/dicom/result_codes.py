@@ -143,7 +143,7 @@ PUNCTURE_READ = _own("C02", "Puncture as read")
 JUNCTION_READ = _own("C03", "Junction as read")
 SIGNATURE = _own("C04", "Signature")
 SIGNED_BY = _own("C05", "Signed by")
-SIGNED_AT = _own("C06", "Signed at")
+SIGNED_AT = _own("C06", "Signed at, in UTC unless an offset is given")
 MARKED_POINT = _own("C07", "Point marked by the reader")
 DECISION_VERDICT = _own("C08", "Verdict of the reader")
 

@@ -178,6 +178,19 @@ def content_moment(sources: ResultSources, decision: SignedDecision | None) -> t
     return now.strftime("%Y%m%d"), now.strftime("%H%M%S"), note
 
 
+def local_date_time(at: datetime, header: Dataset) -> str:
+    """A moment (VR DT) in the time zone the header names, with its offset; in UTC, without one, where it
+    names none. DCMTK 3.6.7 takes an offset of +0000, which PS3.5 6.2 allows, for an error."""
+    local = at.astimezone(_zone(header))
+    return local.strftime("%Y%m%d%H%M%S") + (local.strftime("%z") if local.utcoffset() else "")
+
+
+def read_date_time(value: str) -> datetime:
+    """Undoes `local_date_time`; the moment in UTC."""
+    offset = value[14:] or "+0000"
+    return datetime.strptime(value[:14] + offset, "%Y%m%d%H%M%S%z").astimezone(UTC)
+
+
 def _zone(header: Dataset) -> timezone:
     offset = re.fullmatch(r"([+-])([0-9]{2})([0-9]{2})", text(header, "TimezoneOffsetFromUTC"))
     if offset is None:

@@ -18,6 +18,8 @@ from fluorospread.dicom.result_source import (
     Signature,
     SignedDecision,
     content_moment,
+    local_date_time,
+    read_date_time,
     read_sources,
 )
 from fluorospread.errors import CaseError, MissingFileError, TagError, UnsupportedImageError
@@ -159,6 +161,19 @@ def test_a_signature_is_told_in_the_images_time_zone(
         "",
     )
     assert content_moment(sources, decision) == (*expected, None)
+
+
+@pytest.mark.parametrize(
+    ("offset", "written"),
+    [(None, "20260301233000"), ("+0000", "20260301233000"), ("+0100", "20260302003000+0100")],
+)
+def test_a_moment_reads_back_whatever_zone_it_is_written_in(
+    offset: str | None, written: str, result_cases: ModuleType, tmp_path: Path
+) -> None:
+    header = read_sources(one_image(result_cases, tmp_path, TimezoneOffsetFromUTC=offset), tmp_path).main.header
+    at = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+    assert local_date_time(at, header) == written
+    assert read_date_time(written) == at
 
 
 def test_pydicom_writes_the_cleaned_header_in_unicode(result_cases: ModuleType, tmp_path: Path) -> None:

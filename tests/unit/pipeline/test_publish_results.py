@@ -28,10 +28,30 @@ WITHOUT_PDF = PublishOptions(pdf=False)
 OPENED, SIGNED = EventKind.OPENED, EventKind.SIGNED
 
 
+@pytest.fixture(scope="module")
+def exported(result_cases: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Path, ...]]:
+    """The folder of the full case, and what was written for it; nothing was left out."""
+    folder = tmp_path_factory.mktemp("full")
+    result_cases.write_case(result_cases.full_case(folder), folder)
+    told: list[str] = []
+    written = write_dicom_results(folder, tell=told.append)
+    assert told == []
+    return folder, written
+
+
 @pytest.fixture
 def case(result_cases: ModuleType, tmp_path: Path) -> CaseResult:
-    """The full case, written to `tmp_path`."""
-    made: CaseResult = result_cases.full_case(tmp_path)
+    """A case in which nothing was found, written to `tmp_path`."""
+    made: CaseResult = result_cases.bare_case(tmp_path)
+    result_cases.write_case(made, tmp_path)
+    return made
+
+
+@pytest.fixture
+def case_with_contrast(case: CaseResult, result_cases: ModuleType, tmp_path: Path) -> CaseResult:
+    """The same with a contrast mask on its one image."""
+    contrast = replace(result_cases.full_case(tmp_path).contrast, image=0, pools=())
+    made = replace(case, contrast=contrast)
     result_cases.write_case(made, tmp_path)
     return made
 
@@ -57,10 +77,9 @@ def report_of(folder: Path) -> ReportedCase:
     return read_structured_report(folder / "results" / "structured_report.dcm")
 
 
-def test_every_object_of_a_case_is_written_into_its_results_folder(case: CaseResult, tmp_path: Path) -> None:
-    told: list[str] = []
-    written = write_dicom_results(tmp_path, tell=told.append)
-    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+def test_every_object_of_a_case_is_written_into_its_results_folder(exported: tuple[Path, tuple[Path, ...]]) -> None:
+    folder, written = exported
+    assert [path.relative_to(folder).as_posix() for path in written] == [
         "results/structured_report.dcm",
         "results/annotations_image_1.dcm",
         "results/annotations_image_2.dcm",
@@ -68,7 +87,6 @@ def test_every_object_of_a_case_is_written_into_its_results_folder(case: CaseRes
         "results/contrast_segmentation.dcm",
         "results/case_report.dcm",
     ]
-    assert told == []
     datasets = [pydicom.dcmread(path) for path in written]
     assert {d.StudyInstanceUID for d in datasets} == {"2.25.12"}
     assert {str(d.PatientName) for d in datasets} == {"Test^Case"}
@@ -79,32 +97,33 @@ def test_every_object_of_a_case_is_written_into_its_results_folder(case: CaseRes
     assert len({d.SeriesInstanceUID for d in datasets}) == len(datasets) - 1
 
 
-def test_exporting_again_gives_the_same_files(case: CaseResult, tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in write_dicom_results(tmp_path / "case.json")}
-    again = write_dicom_results(tmp_path / "case.json", tmp_path / "elsewhere")
-    assert {path.name: path.read_bytes() for path in again} == first
+def test_exporting_again_gives_the_same_files(exported: tuple[Path, tuple[Path, ...]], tmp_path: Path) -> None:
+    folder, written = exported
+    again = write_dicom_results(folder / "case.json", tmp_path)
+    assert {path.name: path.read_bytes() for path in again} == {path.name: path.read_bytes() for path in written}
 
 
 def test_another_result_is_another_object(case: CaseResult, result_cases: ModuleType, tmp_path: Path) -> None:
     before = pydicom.dcmread(write_dicom_results(tmp_path, options=WITHOUT_PDF)[0]).SOPInstanceUID
-    result_cases.write_case(replace(case, flags=()), tmp_path)
+    result_cases.write_case(replace(case, case_id="other"), tmp_path)
     after = pydicom.dcmread(write_dicom_results(tmp_path, options=WITHOUT_PDF)[0]).SOPInstanceUID
     assert before != after
 
 
 def test_an_object_that_this_export_does_not_have_is_removed_and_others_files_stay(
-    case: CaseResult, result_cases: ModuleType, tmp_path: Path
+    case_with_contrast: CaseResult, case: CaseResult, result_cases: ModuleType, tmp_path: Path
 ) -> None:
-    write_dicom_results(tmp_path, options=WITHOUT_PDF)
+    before = [path.name for path in write_dicom_results(tmp_path, options=WITHOUT_PDF)]
+    assert "contrast_segmentation.dcm" in before
     (tmp_path / "results" / "mine.dcm").write_bytes(b"mine")
-    result_cases.write_case(replace(case, contrast=replace(case.contrast, mask_file=None)), tmp_path)
+    result_cases.write_case(case, tmp_path)
     write_dicom_results(tmp_path, options=WITHOUT_PDF)
     left = {path.name for path in (tmp_path / "results").iterdir()}
     assert "contrast_segmentation.dcm" not in left
     assert "mine.dcm" in left
 
 
-def test_a_mask_that_is_gone_is_said_and_the_rest_is_written(case: CaseResult, tmp_path: Path) -> None:
+def test_a_mask_that_is_gone_is_said_and_the_rest_is_written(case_with_contrast: CaseResult, tmp_path: Path) -> None:
     (tmp_path / "contrast_mask.png").unlink()
     told: list[str] = []
     written = write_dicom_results(tmp_path, options=WITHOUT_PDF, tell=told.append)
@@ -129,7 +148,7 @@ def test_a_signed_reading_verifies_the_report(
     (signature,) = reported.decision.signatures
     assert (signature.reader, signature.at) == ("Dr. Āda", datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
     with ReviewStore(store) as opened:
-        assert reported.decision.head_hash == opened.heads()["P1-01"]
+        assert reported.decision.head_hash == opened.heads()["bare"]
 
 
 def test_readers_who_disagree_leave_the_report_unverified(
@@ -163,8 +182,8 @@ def test_a_case_nobody_reviewed_stays_unverified_aloud(
 def test_a_review_of_another_result_is_refused(
     case: CaseResult, review: Callable[..., str], make_reading: Callable[..., Reading], tmp_path: Path
 ) -> None:
-    store = review(replace(case, flags=()), [("A", make_reading())])
-    with pytest.raises(ReviewError, match=r"P1-01: the review in .* is about another result"):
+    store = review(replace(case, contrast_given=True), [("A", make_reading())])
+    with pytest.raises(ReviewError, match=r"bare: the review in .* is about another result"):
         write_dicom_results(tmp_path, options=PublishOptions(store, pdf=False))
     assert not (tmp_path / "results").exists()
 
@@ -209,7 +228,7 @@ def test_a_folder_without_a_result_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_what_it_wrote_and_what_it_left_out(
-    case: CaseResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case_with_contrast: CaseResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "contrast_mask.png").unlink()
     assert run(["export", str(tmp_path), "--dicom", "--no-pdf"]) == 0
