@@ -7,6 +7,7 @@ become notes. Frames of a cine are read one at a time.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydicom.dataset import Dataset
 
 from fluorospread.dicom.attributes import text
 from fluorospread.dicom.decode import LOSSY, short_reason
+from fluorospread.dicom.exposure_tags import read_exposure
 from fluorospread.dicom.field_of_view import declared_field_of_view, found_field_of_view, not_padding
 from fluorospread.dicom.file_kind import FileKind, file_kind, file_sha256
 from fluorospread.dicom.frame_facts import motion_notes, read_frame_time_ms, read_mask_frames
@@ -157,7 +159,9 @@ def read_radiograph(path: Path, overrides: ReadOverrides = ReadOverrides()) -> R
 
 
 def _as_note(message: str) -> str:
-    return f"While reading: {' '.join(message.split())}"[:_MAX_NOTE_CHARACTERS]
+    """A library's warning without the values it quotes, which may tell who the patient is."""
+    said = re.sub(r"(['\"]).*\1", "'…'", " ".join(message.split()))
+    return f"While reading: {said}"[:_MAX_NOTE_CHARACTERS]
 
 
 def _with_notes(radiograph: Radiograph, more: tuple[str, ...]) -> Radiograph:
@@ -194,6 +198,7 @@ def _read(path: Path, overrides: ReadOverrides) -> Radiograph:
         geometry=geometry,
         orientation=orientation,
         beam=read_beam(dataset),
+        exposure=read_exposure(dataset),
         identity=read_identity(dataset),
         view=view,
         mask_frames=mask_frames,

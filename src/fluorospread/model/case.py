@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from fluorospread.model.findings import ContrastMethod, ContrastStatus, Junction, LevelLabels, NeedleTip
 from fluorospread.model.geometry import Geometry, Orientation
-from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.model.radiograph import NO_EXPOSURE, Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Coverage, Pool
 from fluorospread.model.verdict import Flag, Puncture, Verdict
 
@@ -60,6 +60,7 @@ class CaseImage:
     needles: tuple[NeedleTip, ...] = ()
     notes: tuple[str, ...] = ()
     frame: int = 0
+    exposure: Exposure = NO_EXPOSURE
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ their order within one image means something. Frames are read one at a time thro
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -89,6 +90,33 @@ class Beam:
 
 
 @dataclass(frozen=True)
+class Exposure:
+    """X-rays given for an image, as its tags say; None where they do not.
+
+    Attributes
+    ----------
+    fluoroscopy_time_s
+        Of the whole procedure step up to this image: a total, never to be added over images.
+    area_dose_gy_cm2
+        Dose-area product of this image with the fluoroscopy that prepared it: adds up over images.
+    entrance_dose_mgy
+        At the patient's surface, of the whole procedure step: a total, never to be added over images.
+    """
+
+    fluoroscopy_time_s: float | None = None
+    area_dose_gy_cm2: float | None = None
+    entrance_dose_mgy: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.fluoroscopy_time_s, self.area_dose_gy_cm2, self.entrance_dose_mgy):
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"an exposure is finite and not negative, got {value}")
+
+
+NO_EXPOSURE = Exposure()
+
+
+@dataclass(frozen=True)
 class ImageIdentity:
     """DICOM identifiers, kept as found (never used as path names). Empty where the file has none."""
 
@@ -102,6 +130,8 @@ class ImageIdentity:
     series_description: str = ""
     burned_in_annotation: bool = True
     """Absent counts as YES (PS3.3 C.7.6.1)."""
+    name_digest: str = ""
+    """Tells two patients without IDs apart without keeping who they are: a digest of the patient's name."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +167,7 @@ class Radiograph:
     geometry: Geometry = NO_SCALE
     orientation: Orientation = UNKNOWN_ORIENTATION
     beam: Beam = Beam()
+    exposure: Exposure = NO_EXPOSURE
     identity: ImageIdentity = ImageIdentity()
     view: str = ""
     mask_frames: tuple[int, ...] = ()

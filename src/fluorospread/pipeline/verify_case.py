@@ -141,6 +141,13 @@ def _check_one_patient(looks: tuple[Look, ...]) -> None:
     if len(patients) > 1:
         names = ", ".join(sorted(patients.values()))
         raise CaseError(f"images of {len(patients)} patients in one case (PatientID differs): {names}")
+    identities = [look.radiograph.identity for look in looks]
+    named = {identity.name_digest for identity in identities if identity.name_digest}
+    if len(named) > 1 and not all(identity.patient_id for identity in identities):
+        raise CaseError(
+            f"images of {len(named)} patients in one case (PatientName differs, and not every image has a PatientID): "
+            f"{', '.join(look.name for look in looks)}"
+        )
 
 
 def _levels(
@@ -250,6 +257,7 @@ def _case_image(look: Look) -> CaseImage:
         needles=look.needles,
         notes=look.notes,
         frame=look.frame,
+        exposure=radiograph.exposure,
     )
 
 

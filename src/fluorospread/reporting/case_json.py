@@ -37,7 +37,7 @@ from fluorospread.model.findings import (
     Vertebra,
 )
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, PointPx, RowsTowards
-from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import (
     STANDING_SENTENCE,
@@ -190,6 +190,7 @@ def _image_to_json(image: CaseImage) -> Json:
         "polarity_source": image.polarity_source,
         "geometry": asdict(image.geometry),
         "orientation": asdict(image.orientation),
+        "exposure": asdict(image.exposure),
         "levels": None if image.levels is None else asdict(image.levels),
         "junctions": [
             {**asdict(item), "nerve": JUNCTION_NERVE.get(item.level), "uncertainty_mm": _mm(item.uncertainty_px, scale)}
@@ -271,6 +272,7 @@ def _image(item: Json) -> CaseImage:
         needles=tuple(_needle(n) for n in item["needles"]),
         notes=tuple(item["notes"]),
         frame=item["frame"],
+        exposure=Exposure(**item["exposure"]),
     )
 
 

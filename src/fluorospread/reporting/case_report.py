@@ -15,7 +15,7 @@ from typing import Any
 from fluorospread.model.anatomy import JUNCTION_NERVE
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMethod
-from fluorospread.model.radiograph import PolaritySource
+from fluorospread.model.radiograph import Exposure, PolaritySource
 from fluorospread.model.review import ReviewedCase
 from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
@@ -273,6 +273,7 @@ def _image_properties(image: CaseImage) -> list[Row]:
         ("Scale", scale),
         ("Magnification", UNKNOWN if geometry.magnification is None else f"{geometry.magnification:.3f}"),
         ("Orientation", f"columns towards {columns}, rows towards {feet_or_head} ({orientation.source})"),
+        ("Exposure", _exposure(image.exposure)),
         ("Pixel values", f"{image.quantity.value.replace('-', ' ')}; sign from {image.polarity_source.value}"),
     ]
     if levels is None:
@@ -283,6 +284,19 @@ def _image_properties(image: CaseImage) -> list[Row]:
     if others:
         rows.append(("Other numberings", others))
     return rows
+
+
+def _exposure(given: Exposure) -> str:
+    said = [
+        f"{name} {value:g} {unit}"
+        for name, value, unit in (
+            ("fluoroscopy time", given.fluoroscopy_time_s, "s (procedure step)"),
+            ("dose-area product", given.area_dose_gy_cm2, "Gy·cm²"),
+            ("entrance dose", given.entrance_dose_mgy, "mGy (procedure step)"),
+        )
+        if value is not None
+    ]
+    return "; ".join(said) or "not in the tags"
 
 
 def _landmarks(image: CaseImage) -> list[Row]:

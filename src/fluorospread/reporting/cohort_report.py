@@ -21,6 +21,7 @@ from fluorospread.reporting.cohort_tables import (
     ForestRow,
     case_flow,
     coverage_table,
+    exposure_table,
     find_outliers,
     forest_rows,
     puncture_table,
@@ -40,6 +41,7 @@ def cohort_report_html(cohort: Cohort, summary: CohortSummary) -> str:
         puncture_table(summary),
         coverage_table(summary),
         spread_table(summary),
+        exposure_table(summary),
     )
     judged = summary.judged
     return render(

@@ -190,6 +190,41 @@ def spread_table(summary: CohortSummary) -> Table | None:
     return Table("Spread by side", headings, (30, 16, 8, 12, 18, 16), tuple(lines))
 
 
+_EXPOSURES = (
+    ("fluoroscopy_time_s", "Fluoroscopy time (s)"),
+    ("area_dose_gy_cm2", "Dose-area product (Gy·cm²)"),
+    ("entrance_dose_mgy", "Entrance dose (mGy)"),
+)
+
+
+def exposure_table(summary: CohortSummary) -> Table | None:
+    """Fluoroscopy time and dose by group, from the images' tags; None where no image tells any."""
+    judged = summary.judged
+    groups = sorted({row.case.group for row in judged})
+    lines: list[Cells] = []
+    for name, label in _EXPOSURES:
+        if all(getattr(row.exposure, name) is None for row in judged):
+            continue
+        for group in groups:
+            members = [row for row in judged if row.case.group == group]
+            values = [v for row in members if (v := getattr(row.exposure, name)) is not None]
+            known = f"{len(values)} of {len(members)}"
+            if not values:
+                lines.append((label, group or "all", known, "not known", "", ""))
+                continue
+            low, middle, high = np.percentile(values, [25, 50, 75])
+            span = f"{min(values):.2f} to {max(values):.2f}"
+            lines.append((label, group or "all", known, f"{middle:.2f}", f"{low:.2f} to {high:.2f}", span))
+    if not lines:
+        return None
+    headings = ("What", "Group", "Cases that tell it", "Median", "Quartiles", "Range")
+    note = (
+        "From the images' tags. Time and entrance dose are the totals of the procedure step; the dose-area product is "
+        "that of the images kept in the case and of the fluoroscopy that prepared them."
+    )
+    return Table("Fluoroscopy time and dose", headings, (27, 18, 15, 10, 15, 15), tuple(lines), note)
+
+
 def forest_rows(summary: CohortSummary) -> tuple[ForestRow, ...]:
     """Proportions for the forest plot: punctures by group and side, then coverage by junction."""
     rows: list[ForestRow] = []

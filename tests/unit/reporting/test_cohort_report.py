@@ -15,14 +15,16 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseResult, ContrastResult
 from fluorospread.model.cohort import Cohort, CohortCase
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
+from fluorospread.model.radiograph import NO_EXPOSURE, Exposure
 from fluorospread.model.spread import Answer, Coverage, Measured
 from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Puncture, PunctureSource, Verdict
 from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_report import cohort_report_html, write_cohort_report
-from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, summarise_cohort
+from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, case_exposure, summarise_cohort
 from fluorospread.reporting.cohort_tables import (
     case_flow,
     coverage_table,
+    exposure_table,
     find_outliers,
     forest_rows,
     puncture_table,
@@ -302,3 +304,30 @@ def test_forest_labels_stand_in_cells_that_grow(full_case: CaseResult, group: st
     ]
     page = cohort_report_html(Cohort("n", tuple(e.case for e in entries)), summarise_cohort(entries))
     assert f"<td>Puncture, patients, {group}</td>" in page
+
+
+def _exposed(full_case: CaseResult, case_id: str, *given: Exposure) -> CaseResult:
+    image = full_case.images[0]
+    images = tuple(replace(image, exposure=exposure) for exposure in given)
+    return replace(_verified(full_case, case_id), images=images, reference_image=0)
+
+
+def test_totals_of_a_procedure_are_not_added_over_its_images_but_area_doses_are(full_case: CaseResult) -> None:
+    case = _exposed(full_case, "a", Exposure(30.0, 0.5, 4.0), Exposure(42.0, 0.75, 6.0))
+    assert case_exposure(case) == Exposure(42.0, 1.25, 6.0)
+    assert case_exposure(_exposed(full_case, "a", Exposure(30.0, 0.5), NO_EXPOSURE)) == Exposure(30.0)
+
+
+def test_time_and_dose_are_told_by_group_with_how_many_cases_tell_them(full_case: CaseResult) -> None:
+    given = [("ultrasound", 4.0), ("ultrasound", 6.0), ("ultrasound", None), ("fluoroscopy", 30.0)]
+    entries = [
+        CohortEntry(CohortCase(f"c{i}", f"c{i}", group), _exposed(full_case, f"c{i}", Exposure(time)))
+        for i, (group, time) in enumerate(given)
+    ]
+    table = exposure_table(summarise_cohort(entries))
+    assert table is not None
+    assert [row[:4] for row in table.rows] == [
+        ("Fluoroscopy time (s)", "fluoroscopy", "1 of 1", "30.00"),
+        ("Fluoroscopy time (s)", "ultrasound", "2 of 3", "5.00"),
+    ]
+    assert exposure_table(_study(full_case)) is None
