@@ -14,6 +14,7 @@ from fluorospread.cli.evaluate import evaluate
 from fluorospread.cli.export import export
 from fluorospread.cli.pacs import pacs
 from fluorospread.cli.report import report
+from fluorospread.cli.review import review
 from fluorospread.cli.simulate import simulate
 from fluorospread.cli.verify import verify
 from fluorospread.errors import FluorospreadError
@@ -37,6 +38,7 @@ app.command()(simulate)
 app.command()(evaluate)
 app.command()(report)
 app.command()(cohort)
+app.command()(review)
 app.command()(export)
 app.command()(deidentify)
 app.add_typer(pacs)
