@@ -93,6 +93,7 @@ def _entry(case: SimulatedCase, images: list[Path]) -> str:
         f"contrast_given = {'true' if recipe.contrast_given else 'false'}",
         f"seed = {recipe.seed}",
         f"person_seed = {recipe.person.seed}",
+        *([f"vascular_uptake = {sides}"] if (sides := [side.value for side in case.truth.vascular_sides]) else []),
         f'truth = "{TRUTH_FOLDER}/{recipe.case_id}.json"',
         "images = [",
         *(

@@ -209,13 +209,22 @@ def test_contrast_that_was_not_given_cannot_be_imaged() -> None:
         dataclasses.replace(WITH_CONTRAST, spreads=(), contrast_given=False)
 
 
-def test_the_samples_are_five_of_the_protocol_and_four_that_fail() -> None:
+def test_the_samples_are_five_of_the_protocol_and_eight_that_must_not_pass() -> None:
     cases = sample_cases()
     assert [c.case_id for c in cases[:5]] == ["P1-01", "P1-02", "P1-03", "P1-04", "P1-05"]
     assert [c.expected for c in cases[:5]] == ["verified"] * 5
     assert [c.contrast_given for c in cases[:5]] == [True, False, False, False, False]
-    assert [c.expected for c in cases[5:]] == ["not-verified"] * 3 + ["undetermined"]
-    assert len({c.case_id for c in cases}) == len({c.seed for c in cases}) == 9
+    assert {c.case_id: c.expected for c in cases[5:]} == {
+        "F-puncture-at-L4": "not-verified",
+        "F-one-side-only": "not-verified",
+        "F-short-of-L4": "not-verified",
+        "F-no-anchor": "undetermined",
+        "F-puncture-at-S1": "not-verified",
+        "F-vascular-uptake": "not-verified",
+        "F-sides-contradicted": "undetermined",
+        "F-six-lumbar": "undetermined",
+    }
+    assert len({c.case_id for c in cases}) == len({c.seed for c in cases}) == 13
 
 
 def test_tuning_and_judging_share_neither_plumes_nor_people() -> None:
