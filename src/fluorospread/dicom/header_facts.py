@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     BreastTomosynthesisImageStorage,
@@ -49,7 +52,14 @@ def read_identity(dataset: Dataset) -> ImageIdentity:
         acquisition_time=acquisition_time(dataset),
         series_description=text(dataset, "SeriesDescription"),
         burned_in_annotation=text(dataset, "BurnedInAnnotation").upper() != "NO",
+        name_digest=_name_digest(text(dataset, "PatientName")),
     )
+
+
+def _name_digest(name: str) -> str:
+    """A digest, or "" without a name; the same for a name written in other case or with other separators."""
+    plain = " ".join(re.findall(r"\w+", name.casefold()))
+    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest() if plain else ""
 
 
 def acquisition_time(dataset: Dataset) -> str:

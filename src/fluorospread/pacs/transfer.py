@@ -39,8 +39,9 @@ class Sent:
     already_there: int
 
 
-# Without a handler Python would print its tracebacks, addresses with what was asked for included.
-logging.getLogger("retrying").addHandler(logging.NullHandler())
+# Without a handler Python prints warnings of these: tracebacks, what was asked for, whatever a server sends.
+for _name in ("retrying", "dicomweb_client"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 def open_archive(settings: PacsSettings) -> Archive:

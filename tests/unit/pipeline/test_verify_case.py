@@ -376,6 +376,19 @@ def test_images_of_two_patients_are_no_case(planted):
         planted.verify(("a.dcm", Role.NEEDLE), ("b.dcm", Role.POST))
 
 
+@pytest.mark.parametrize(("first_id", "is_refused"), [("1", False), ("", True)])
+def test_names_tell_patients_apart_where_an_id_is_missing(planted, first_id, is_refused):
+    """With an ID in every image, a changed or misspelt name is no other patient."""
+    planted.image("a.dcm", identity=ImageIdentity(patient_id=first_id, name_digest="x"))
+    planted.image("b.dcm", identity=ImageIdentity(patient_id="1", name_digest="y"))
+    images = (("a.dcm", Role.NEEDLE), ("b.dcm", Role.NEEDLE))
+    if is_refused:
+        with pytest.raises(CaseError, match=r"2 patients .*PatientName differs"):
+            planted.verify(*images)
+    else:
+        assert planted.verify(*images).result.images
+
+
 def test_a_second_look_gives_the_same_result(planted):
     planted.image("needle.dcm", AT_L5)
     planted.image("post.dcm")
