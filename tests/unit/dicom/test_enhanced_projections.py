@@ -93,6 +93,17 @@ def test_everything_is_found_in_the_shared_groups(enhanced):
     assert not radiograph.field_of_view[:, 60:].any()
 
 
+def test_the_distance_to_the_isocentre_gives_no_scale(enhanced):
+    shared = {
+        **without("ProjectionPixelCalibrationSequence"),
+        "XRayGeometrySequence": {"DistanceSourceToDetector": 1000.0, "DistanceSourceToIsocenter": 750.0},
+    }
+    radiograph = read_radiograph(enhanced(shared))
+    # The spine need not lie at the isocentre.
+    assert radiograph.geometry.source is GeometrySource.NONE
+    assert any("magnification is unknown" in note for note in radiograph.notes)
+
+
 def test_linear_pixels_of_an_enhanced_image_become_line_integrals(builders, enhanced):
     radiograph = read_radiograph(enhanced())
     stored = radiograph.frames.kept.astype(np.float64)
