@@ -101,39 +101,64 @@ def _with_shapes(panel: Image.Image, image: CaseImage, view: _View, pools: tuple
     large = _OVERSAMPLING
     overlay = Image.new("RGBA", (panel.width * large, panel.height * large), (0, 0, 0, 0))
     draw = ImageDraw.Draw(overlay)
-    unit = max(1.0, panel.height / 512.0)
-    width = round(large * 1.6 * unit)
+    unit = large * max(1.0, panel.height / 512.0)
+    # Every line first in black and wider: printed in grey, a colour alone vanishes on bone.
+    for casing in (unit, 0.0):
+        _draw_shapes(_Stylus(draw, view, large, unit, casing), image, pools)
+    shapes = overlay.reduce(large)
+    return Image.alpha_composite(panel.convert("RGBA"), shapes).convert("RGB")
 
-    def at(point: PointPx) -> tuple[float, float]:
-        x, y = view.xy(point)
-        return x * large, y * large
 
+@dataclass(frozen=True)
+class _Stylus:
+    """Draws points of the image `large` times larger; with a `casing` in black, by that much wider on each side."""
+
+    draw: ImageDraw.ImageDraw
+    view: _View
+    large: int
+    unit: float
+    casing: float
+
+    def at(self, point: PointPx) -> tuple[float, float]:
+        x, y = self.view.xy(point)
+        return x * self.large, y * self.large
+
+    def radius(self, least: float, sigma_px: float) -> float:
+        """Two sd, but no less than `least` units."""
+        return max(least * self.unit, 2.0 * sigma_px * self.view.scale * self.large)
+
+    def line(self, points: list[tuple[float, float]], colour: str) -> None:
+        width = round(1.6 * self.unit + 2.0 * self.casing)
+        self.draw.line(points, fill="black" if self.casing else colour, width=width, joint="curve")
+
+    def circle(self, centre: tuple[float, float], radius: float, colour: str) -> None:
+        (x, y), r = centre, radius + self.casing
+        width = round(1.6 * self.unit + 2.0 * self.casing)
+        self.draw.ellipse((x - r, y - r, x + r, y + r), outline="black" if self.casing else colour, width=width)
+
+    def dot(self, centre: tuple[float, float], radius: float, colour: str) -> None:
+        (x, y), r = centre, radius + self.casing
+        self.draw.ellipse((x - r, y - r, x + r, y + r), fill="black" if self.casing else colour)
+
+
+def _draw_shapes(stylus: _Stylus, image: CaseImage, pools: tuple[Pool, ...]) -> None:
     for pool in pools:
         for ring in pool.outline_px:
             if len(ring) > 1:
-                draw.line([at(point) for point in (*ring, ring[0])], fill=ORANGE, width=width, joint="curve")
+                stylus.line([stylus.at(point) for point in (*ring, ring[0])], ORANGE)
     for junction in image.junctions:
-        x, y = at(junction.point_px)
-        radius = large * max(4.0 * unit, 2.0 * junction.uncertainty_px * view.scale)
-        colour = _SIDE_COLOUR[junction.side]
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
-        dot = large * 1.4 * unit
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
+        centre, colour = stylus.at(junction.point_px), _SIDE_COLOUR[junction.side]
+        stylus.circle(centre, stylus.radius(4.0, junction.uncertainty_px), colour)
+        stylus.dot(centre, 1.4 * stylus.unit, colour)
     for vertebra in image.levels.vertebrae if image.levels else ():
-        x, y = at(vertebra.center_px)
-        dot = large * 1.8 * unit
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill="white", outline="black", width=large)
+        stylus.dot(stylus.at(vertebra.center_px), 1.8 * stylus.unit, "white")
     for tip in image.needles:
-        x, y = at(tip.tip_px)
-        arm = large * max(7.0 * unit, 2.0 * tip.uncertainty_px * view.scale)
+        x, y = stylus.at(tip.tip_px)
+        arm = stylus.radius(7.0, tip.uncertainty_px)
         # Open in the middle, so that the tip itself can be seen.
         for right, down in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
-            inner, outer = 0.35 * arm, arm
-            draw.line(
-                (x + right * inner, y + down * inner, x + right * outer, y + down * outer), fill=YELLOW, width=width
-            )
-    shapes = overlay.reduce(large)
-    return Image.alpha_composite(panel.convert("RGBA"), shapes).convert("RGB")
+            inner = (x + right * 0.35 * arm, y + down * 0.35 * arm)
+            stylus.line([inner, (x + right * arm, y + down * arm)], YELLOW)
 
 
 def _shape_boxes(image: CaseImage, view: _View, panel_height: int) -> list[Box]:

@@ -61,7 +61,7 @@ def _parts(review: ReviewedCase) -> str:
 
 
 def _reader(progress: ReaderProgress) -> tuple[str, str, str, str]:
-    blind = "yes" if progress.first is not None and progress.blinded else "no"
+    blind = "not yet" if progress.first is None else "yes" if progress.blinded else "no"
     return progress.reader, progress.status.value, blind, f"{progress.seconds:.0f} s"
 
 

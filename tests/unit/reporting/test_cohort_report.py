@@ -15,8 +15,9 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseResult, ContrastResult
 from fluorospread.model.cohort import Cohort, CohortCase
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
+from fluorospread.model.geometry import NO_SCALE
 from fluorospread.model.radiograph import NO_EXPOSURE, Exposure
-from fluorospread.model.spread import Answer, Coverage, Measured
+from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Puncture, PunctureSource, Verdict
 from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_report import cohort_report_html, write_cohort_report
@@ -331,3 +332,30 @@ def test_time_and_dose_are_told_by_group_with_how_many_cases_tell_them(full_case
         ("Fluoroscopy time (s)", "ultrasound", "2 of 3", "5.00"),
     ]
     assert exposure_table(_study(full_case)) is None
+
+
+def _no_scale(full_case: CaseResult) -> CaseResult:
+    """Contrast and needles without any length in mm."""
+    (pool,) = full_case.contrast.pools
+    bare = Pool(pool.side, pool.area_px, pool.centroid_px, pool.outline_px)
+    punctures = (Puncture(Side.LEFT, Level.L5, PunctureSource.NEEDLE_TIP, Answer.UNDETERMINED, "no scale"),)
+    images = tuple(replace(image, geometry=NO_SCALE) for image in full_case.images)
+    return replace(
+        full_case, images=images, punctures=punctures, contrast=replace(full_case.contrast, pools=(bare,)), coverage=()
+    )
+
+
+@pytest.mark.parametrize("kind", ["none", "one", "excluded", "broken", "no scale"])
+def test_a_cohort_of_whatever_little_is_a_whole_report(full_case: CaseResult, kind: str) -> None:
+    entries = {
+        "none": [],
+        "one": [CohortEntry(CohortCase("a", "a"), _verified(full_case, "a"))],
+        "excluded": [CohortEntry(CohortCase(name, name, excluded="child")) for name in "ab"],
+        "broken": [CohortEntry(CohortCase(name, name), failure="CaseError: empty") for name in "ab"],
+        "no scale": [CohortEntry(CohortCase("a", "a"), _no_scale(full_case))],
+    }[kind]
+    page = cohort_report_html(Cohort("n", tuple(entry.case for entry in entries)), summarise_cohort(entries))
+    assert "Research use only" in page
+    assert f"Cases in the cohort: <b>{len(entries)}</b>" in page
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
+    assert page.rstrip().endswith("</html>")

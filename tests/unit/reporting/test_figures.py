@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from fluorospread.model.anatomy import Level, Side
-from fluorospread.model.findings import Junction, LevelStatus
+from fluorospread.model.findings import Junction, LevelStatus, NeedleTip
 from fluorospread.model.geometry import (
     NO_SCALE,
     UNKNOWN_ORIENTATION,
@@ -57,6 +57,19 @@ def test_a_junction_is_drawn_as_a_dot_and_a_disc_of_two_sd(image):
     for x, y in ((366.5, 300.5), (334.5, 300.5), (350.5, 316.5), (350.5, 284.5)):
         assert near(drawn, (x, y), panel.SKY_BLUE)
     assert not near(drawn, (358.5, 300.5), panel.SKY_BLUE)
+
+
+def test_marks_have_a_dark_edge_and_so_show_on_bright_bone_without_colour(image):
+    junction = Junction(Level.L5, Side.LEFT, (300.0, 350.0), 0.9, 8.0)
+    tip = NeedleTip(None, (120.0, 120.0), 8.0, 0.9)
+    bright = Picture(np.full((512, 500), 1.0, dtype=np.float32), np.ones((512, 500), dtype=bool))
+    bright.pixels[-10:] = 0.0  # so that the rest is shown white
+    drawn, _ = draw_panel(replace(image, levels=None, junctions=(junction,), needles=(tip,)), bright, 1024)
+    # Circle of 16 px radius about (350.5, 300.5): its dark edge lies just outside; the cross's arms are diagonal.
+    brightest = np.asarray(drawn).max(axis=-1)
+    for x, y in ((367, 300), (350, 317), (131, 129)):
+        assert brightest[y - 2 : y + 3, x - 2 : x + 3].min() < 128
+    assert brightest[250, 250] == 255
 
 
 def test_an_image_stored_head_down_is_shown_right_way_up(image):
