@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -58,3 +60,18 @@ def test_doubling_and_shifting_grey_values_changes_nothing(builders):
 def test_an_empty_box_is_refused():
     with pytest.raises(ValueError, match="top < bottom"):
         Box(5, 0, 5, 3)
+
+
+@pytest.mark.shared_data
+def test_the_mark_burned_into_the_corner_of_real_films_is_found():
+    """Every film of the collection bears its source's name in the top right corner."""
+    folder = Path(__file__).parents[4] / "shared" / "data" / "radiographs"
+    films = sorted(folder.glob("A*.png"))
+    if not films:
+        pytest.skip("no ../shared/data: the real films are not here")
+    for film in films[::4]:
+        with Image.open(film) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        boxes = find_burned_in_text(pixels)
+        assert any(box.top < 60 and box.right > 0.85 * pixels.shape[1] for box in boxes), film.name
+        assert covered(boxes, pixels.shape).mean() < 0.05, film.name
