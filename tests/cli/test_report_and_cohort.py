@@ -10,6 +10,8 @@ import pytest
 from fluorospread.cli.app import run
 from fluorospread.cli.cohort import duration
 from fluorospread.pipeline import verify_cohort
+from fluorospread.pipeline.find_cohort import find_cohort
+from fluorospread.pipeline.gather_case import CaseRequest
 from fluorospread.pipeline.run_cohort_case import CaseRun, Status
 from fluorospread.pipeline.verify_many import Failure
 
@@ -43,6 +45,24 @@ def test_a_cohort_of_failures_is_reported_and_ends_with_3(
     assert "a: CaseError" in printed.out
     assert (tmp_path / "out" / "cohort_report.html").is_file()
     assert "Traceback" not in printed.out + printed.err
+
+
+def test_a_review_store_that_is_not_there_is_told_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in" / "a").mkdir(parents=True)
+    store = str(tmp_path / "none.sqlite")
+    assert run(["cohort", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--reviews", store]) == 3
+    assert "no such review store" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(["report", str(tmp_path), "--reviews", store]) == 3
+    assert "no such review store" in capsys.readouterr().err
+
+
+def test_the_sample_cohort_has_the_studys_five_cases() -> None:
+    found = find_cohort(Path(__file__).parents[2] / "sample_dicom" / "protocol_1.toml")
+    assert [case.case_id for case in found.cohort.cases] == [f"P1-0{i}" for i in range(1, 6)]
+    assert [item.contrast_given for item in found.requests if isinstance(item, CaseRequest)] == [True, *[False] * 4]
 
 
 def test_json_is_one_document_a_case(

@@ -67,6 +67,8 @@ def cohort(
 
     - `fluorospread cohort study/cohort.toml --out results --workers 8`
 
+    - `fluorospread cohort study/ --out results --reviews reviews.sqlite` — with how software and readers agree
+
     - `fluorospread cohort study/ --out results --scheduler tcp://host:8786`
 
     - `fluorospread cohort pacs:date=20260101-20260131,description=*block* --out results` — fetched to
@@ -85,6 +87,8 @@ def cohort(
     name = protocol or found.protocol
     loaded = None if name is None else load_protocol(name)
     options = CohortOptions(out, loaded, workers, scheduler, reports)
+    with open_reviews(reviews, name):
+        pass  # a store that cannot be opened is told before the work, and not held open through it
     runs = _run(found.requests, options, as_json)
     with open_reviews(reviews, name) as readers:
         written = report_cohort(found.cohort, runs, out, pdf, readers)
