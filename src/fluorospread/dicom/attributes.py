@@ -136,12 +136,16 @@ def holder_of(dataset: Dataset, keyword: str) -> Dataset:
 
 
 def frame_texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """An attribute's text frame by frame where the per-frame functional groups hold it; empty where they do not."""
-    found = []
-    for group in items(dataset, "PerFrameFunctionalGroupsSequence"):
-        holder = next((item for name in group.dir() for item in items(group, name)[:1] if keyword in item), group)
-        found.append(text(holder, keyword))
-    return tuple(found) if any(found) else ()
+    """An attribute's text frame by frame where the per-frame functional groups hold it; empty where they do not.
+
+    A functional group is in every frame or in none (PS3.3 C.7.6.16.1.1), so the first frame tells which holds it.
+    """
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence")
+    names = groups[0].dir() if groups else []
+    holder = next((name for name in names if any(keyword in item for item in items(groups[0], name)[:1])), None)
+    if holder is None:
+        return ()
+    return tuple(text(item, keyword) for group in groups for item in items(group, holder)[:1])
 
 
 def varies(dataset: Dataset, keyword: str) -> bool:
