@@ -6,6 +6,8 @@ Tests are no package, so this is handed out by the `result_cases` fixture.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,7 @@ from fluorospread.model.verdict import (
     Verdict,
 )
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
-from fluorospread.reporting.case_json import dump_case_json
+from fluorospread.reporting.case_json import case_to_json, dump_case_json
 
 ROWS, COLS = 100, 80
 # A square of contrast and its outline, half a pixel outside the outermost centres.
@@ -260,3 +262,29 @@ def write_case(case: CaseResult, folder: Path) -> Path:
     path = folder / "case.json"
     path.write_text(dump_case_json(case), encoding="utf-8")
     return path
+
+
+def differences(found: CaseResult, was: CaseResult) -> list[str]:
+    """Where a case read back from a report is not the one that was written: places in case.json.
+
+    Numbers must be equal, points within the precision of 32-bit floats; `docs/dicom_results.md` lists what a
+    report does not hold.
+    """
+    return list(_differences(case_to_json(found), case_to_json(was), ""))
+
+
+def _differences(found: Any, was: Any, place: str) -> Iterator[str]:
+    if place == "/contrast/mask" or re.fullmatch(r"/images/\d+/path", place):
+        return
+    if isinstance(was, dict):
+        for key in was:
+            yield from _differences(found.get(key), was[key], f"{place}/{key}")
+    elif isinstance(was, list) and isinstance(found, list) and len(found) == len(was):
+        for index, (one, other) in enumerate(zip(found, was, strict=True)):
+            yield from _differences(one, other, f"{place}/{index}")
+    elif re.search(r"/(center_px|point_px|tip_px|outline_px/.*)/\d+$", place):
+        # 24 bits of a coordinate below 4096 px.
+        if abs(found - was) > 4096 / 2**24:
+            yield f"{place}: {found} instead of {was}"
+    elif found != was:
+        yield f"{place}: {found!r} instead of {was!r}"

@@ -222,7 +222,8 @@ def _clean_header(path: Path) -> tuple[Dataset, bool, list[str]]:
         header.PatientSex = ""
     header.SpecificCharacterSet = UNICODE
     lost = sorted(set(dropped) & {*_MAY_BE_EMPTY, "PatientAge", "StudyDescription"})
-    has_lut = "ModalityLUTSequence" in raw and header.get("Modality") not in ("XA", "RF")
+    # A rescale and a LUT exclude each other (PS3.3 C.11.1); where a file has both, the rescale is followed.
+    has_lut = "ModalityLUTSequence" in raw and "RescaleSlope" not in raw and header.get("Modality") not in ("XA", "RF")
     return header, has_lut, [f"{path.name}: {keyword} is malformed and was left empty." for keyword in lost]
 
 

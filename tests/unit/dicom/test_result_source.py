@@ -184,3 +184,16 @@ def test_pydicom_writes_the_cleaned_header_in_unicode(result_cases: ModuleType, 
     header.save_as(tmp_path / "header.dcm", enforce_file_format=True)
     assert "Müller^Åsa".encode() in (tmp_path / "header.dcm").read_bytes()
     assert str(pydicom.dcmread(tmp_path / "header.dcm").PatientName) == "Müller^Åsa"
+
+
+@pytest.mark.parametrize(
+    ("modality", "rescaled", "expected"), [("CR", False, True), ("CR", True, False), ("XA", False, False)]
+)
+def test_a_modality_lut_is_for_display_unless_it_leads_back_to_intensity_or_a_rescale_says_more(
+    modality: str, rescaled: bool, expected: bool, result_cases: ModuleType, tmp_path: Path
+) -> None:
+    lut = pydicom.Dataset()
+    lut.LUTDescriptor, lut.ModalityLUTType, lut.LUTData = [2, 0, 16], "US", b"\x00\x00\x01\x00"
+    tags = {"RescaleSlope": "1", "RescaleIntercept": "0"} if rescaled else {}
+    case = one_image(result_cases, tmp_path, Modality=modality, ModalityLUTSequence=[lut], **tags)
+    assert read_sources(case, tmp_path).main.has_own_modality_lut is expected
