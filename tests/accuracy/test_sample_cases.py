@@ -50,6 +50,12 @@ def test_nothing_is_said_wrongly_without_reserve(evaluation: Evaluation) -> None
     assert evaluation.summary.silent_error_list == ()
 
 
+@pytest.mark.parametrize("case_id", [case["id"] for case in MANIFEST["case"] if case.get("vascular_uptake")])
+def test_vascular_uptake_is_never_passed_over(case_id: str, evaluation: Evaluation) -> None:
+    result = next(r for r in evaluation.results if r.case_id == case_id)
+    assert {flag.code for flag in result.flags} & {"vascular-uptake-suspected", "vascular-uptake-not-excluded"}
+
+
 def test_protocol_1_is_verified_at_l5_in_five_of_five_with_four_of_four_junctions_covered(
     evaluation: Evaluation,
 ) -> None:
