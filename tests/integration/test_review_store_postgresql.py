@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,10 +10,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from fluorospread.errors import StoreError
+from fluorospread.model.review import EventKind
+from fluorospread.pipeline.review_cohort import find_case_files, review_cohort
 from fluorospread.store.review_store import ReviewStore
 from fluorospread.store.verify_log import verify_log
 
@@ -33,12 +37,54 @@ with ReviewStore(url) as store:
 """
 
 
+SESSION = """
+import sys, time
+from pathlib import Path
+from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.review import Confidence, ImageQuality, PunctureReading, Reading
+from fluorospread.model.spread import Answer
+from fluorospread.pipeline.review_cohort import find_case_files
+from fluorospread.store.reader_key import open_reader_key
+from fluorospread.store.review_store import ReviewStore
+from napari_fluorospread.review_session import ReviewSession
+
+url, reader, folder, other = *sys.argv[1:3], Path(sys.argv[3]), Path(sys.argv[3]) / sys.argv[4]
+level = Level.L4 if reader == "Dr. D" else Level.L5
+punctures = tuple(
+    PunctureReading(side, Level.L5, level, Answer.YES if level is Level.L5 else Answer.NO, Confidence.HIGH)
+    for side in (Side.LEFT, Side.RIGHT)
+)
+reading = Reading(punctures, (), None, ImageQuality.GOOD, "as seen")
+session = ReviewSession(find_case_files(folder / "cases"), ReviewStore(url), open_reader_key(reader, folder / "keys"))
+(folder / reader).touch()
+while not other.exists():
+    time.sleep(0.01)
+while (case_id := session.next_open_case()) is not None:
+    session.open(case_id)
+    session.lock_and_reveal(reading)
+    session.sign(reading)
+session.close()
+"""
+
+
 def _server_programs() -> Path | None:
     """Folder of initdb and postgres; Debian keeps them off the search path."""
     found = shutil.which("initdb")
     if found:
         return Path(found).parent
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+@pytest.fixture
+def built_cases() -> ModuleType:
+    """The viewer's hand-made cases."""
+    path = Path(__file__).parents[2] / "plugins" / "napari-fluorospread" / "tests" / "built_cases.py"
+    spec = importlib.util.spec_from_file_location("built_cases", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +121,29 @@ def test_two_workstations_opening_a_new_store_and_reading_at_once_lose_nothing(u
         by_reader = [event.event.reader for events in store.all_events().values() for event in events]
         assert sorted(set(by_reader)) == ["Dr. A", "Dr. B"]
         assert by_reader.count("Dr. A") == 30
+
+
+def test_two_readers_at_two_workstations_sign_every_case_and_their_agreement_comes_out(
+    url: str, tmp_path: Path, built_cases: ModuleType
+) -> None:
+    for number in range(1, 6):
+        built_cases.write_case(tmp_path / "cases", f"W-0{number}", contrast_given=False)
+    names = ("Dr. C", "Dr. D")
+    readers = [
+        subprocess.Popen([sys.executable, "-c", SESSION, url, name, str(tmp_path), other])
+        for name, other in zip(names, reversed(names), strict=True)
+    ]
+    assert [reader.wait() for reader in readers] == [0, 0]
+    with ReviewStore(url) as store:
+        assert verify_log(store).untouched
+        found = review_cohort(find_case_files(tmp_path / "cases"), store)
+    assert sorted(found.cases) == [f"W-0{number}" for number in range(1, 6)]
+    for case in found.cases.values():
+        assert sorted(reader.reader for reader in case.readers if reader.signed is not None) == list(names)
+        assert case.decision is None
+    blind = next(pair for pair in found.agreement if pair.kind is EventKind.FIRST_READ)
+    agreed = {item.question: item.agreement.agreement.value for item in blind.questions}
+    assert agreed["at target L5, left"] == 0.0
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM review_events", "TRUNCATE reader_keys"])

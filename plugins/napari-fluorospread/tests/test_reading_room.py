@@ -7,12 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import built_cases
+import numpy as np
 import pytest
 from napari.utils.interactions import mouse_press_callbacks
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
+from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.review import CaseStatus, EventKind
+from fluorospread.pipeline.review_cohort import find_case_files, review_cohort
 from fluorospread.store.review_store import ReviewStore
 from fluorospread.store.verify_log import verify_log
 from napari_fluorospread.layers import tag_of
@@ -21,6 +26,9 @@ from napari_fluorospread.worklist_widget import WorklistWidget
 pytestmark = pytest.mark.viewer
 
 KEYS = {
+    "B": Qt.Key.Key_B,
+    "F": Qt.Key.Key_F,
+    "S": Qt.Key.Key_S,
     "Y": Qt.Key.Key_Y,
     "N": Qt.Key.Key_N,
     "T": Qt.Key.Key_T,
@@ -52,6 +60,20 @@ def room(make_napari_viewer_proxy: Callable, tmp_path: Path) -> Iterator[Worklis
     widget = WorklistWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Work list")
     widget.start("Dr. Āda", tmp_path / "cases", keys=tmp_path / "keys")
+    yield widget
+    widget.stop()
+
+
+@pytest.fixture
+def shown_room(make_napari_viewer_proxy: Callable, tmp_path: Path) -> Iterator[WorklistWidget]:
+    """A room on the screen, as the mouse needs it."""
+    built_cases.write_case(tmp_path / "cases", "P1-01")
+    viewer = make_napari_viewer_proxy(show=True)
+    widget = WorklistWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Work list")
+    widget.start("Dr. A", tmp_path / "cases", keys=tmp_path / "keys")
+    # Until the docks have taken their places and the image fills the canvas between them.
+    QTest.qWait(800)
     yield widget
     widget.stop()
 
@@ -112,13 +134,15 @@ def test_two_cases_are_read_blind_revealed_and_signed_with_the_keyboard_alone(
     assert room.session.progress(first).status is CaseStatus.SIGNED
     assert room.review.title.text() == second
     assert finding_layers(room) == []
-    assert room.progress.text() == "Dr. Āda: 1 of 2 done"
+    assert room.progress.format() == "Dr. Āda: 1 of 2 done"
 
     # Keys that look and do not answer.
     press(room, "W")
     assert room.review.message.text() == "window: contrast"
     press(room, "X", "F1")
-    assert room.review.help.isVisibleTo(room.review)
+    assert room.review.help_is_shown
+    press(room, "F1")
+    assert not room.review.help_is_shown
     assert room.review.draft is not None
     assert room.review.draft.answers == {}
 
@@ -155,3 +179,164 @@ def test_two_cases_are_read_blind_revealed_and_signed_with_the_keyboard_alone(
     assert room.session is None
     assert finding_layers(room) == []
     assert room.form.isVisibleTo(room)
+
+
+def test_five_cases_are_read_by_two_readers_with_the_keyboard_alone_and_agreement_comes_out(
+    make_napari_viewer_proxy: Callable, tmp_path: Path
+) -> None:
+    """As in the source study: contrast in one of five cases. The second reader sees one puncture otherwise."""
+    cases = tmp_path / "cases"
+    for number in range(1, 6):
+        built_cases.write_case(cases, f"P1-0{number}", contrast_given=number == 1)
+    viewer = make_napari_viewer_proxy()
+    room = WorklistWidget(viewer)
+    viewer.window.add_dock_widget(room, name="Work list")
+    orders = []
+    for reader in ("Dr. A", "Dr. B"):
+        room.start(reader, cases, keys=tmp_path / "keys")
+        assert room.session is not None
+        assert room.review is not None
+        orders.append(room.session.order)
+        for case_id in room.session.order:
+            assert room.review.title.text() == case_id
+            assert room.review.stage.text().startswith("Blind reading")
+            left = ["4", "N", "3"] if (reader, case_id) == ("Dr. B", "P1-03") else ["5", "Y", "3"]
+            contrast = ["Y", "N", "Y", "Y", "N"] if case_id == "P1-01" else []
+            press(room, *left, "5", "Y", "3", *contrast, "1", "Return")
+            assert room.review.stage.text().startswith("With the finding")
+            # The software found no tip on the right, so a signature asks for a reason.
+            press(room, "C")
+            QTest.keyClicks(room.review.comment, "tip seen")
+            QTest.keyClick(room.review.comment, Qt.Key.Key_Escape)
+            press(room, "Return")
+            assert room.session.progress(case_id).read_only
+        assert room.session.done_count() == (5 if reader == "Dr. A" else 4)
+        room.stop()
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+    with ReviewStore(str(cases / "reviews.sqlite")) as store:
+        found = review_cohort(find_case_files(cases), store)
+        assert verify_log(store).untouched
+    assert all(reader.blinded and reader.seconds > 0 for case in found.cases.values() for reader in case.readers)
+    assert found.cases["P1-03"].decision is None
+    assert found.cases["P1-01"].verdict is not None
+    blind = next(pair for pair in found.agreement if pair.kind is EventKind.FIRST_READ)
+    numbers = {item.question: item.agreement for item in blind.questions}
+    # Four of five answers are the same; "yes" was the only answer of one reader, so kappa is 0.
+    assert numbers["at target L5, left"].agreement.value == pytest.approx(0.8)
+    assert numbers["at target L5, left"].kappa.value == pytest.approx(0.0)
+    assert numbers["at target L5, right"].agreement.value == 1.0
+    assert numbers["L4 covered, left"].n == 1
+
+
+def canvas_of(room: WorklistWidget) -> tuple[QWidget, Callable[[float, float], QPoint]]:
+    """The canvas, and where a point (row, col) in mm of the scene lies on it."""
+    canvas = next(w for w in room.window().findChildren(QWidget) if type(w).__name__ == "CanvasBackendDesktop")
+    camera = room._viewer.scene.camera
+
+    def at(row: float, col: float) -> QPoint:
+        middle = canvas.rect().center()
+        down, right = (
+            camera.zoom * (value - centre) for value, centre in zip((row, col), camera.center[-2:], strict=True)
+        )
+        # napari counts in device pixels, Qt in its own.
+        ratio = canvas.devicePixelRatioF()
+        return QPoint(round(middle.x() + right / ratio), round(middle.y() + down / ratio))
+
+    return canvas, at
+
+
+def drag(room: WorklistWidget, start: tuple[float, float], end: tuple[float, float]) -> None:
+    canvas, at = canvas_of(room)
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at(*start))
+    for share in (0.3, 0.7, 1.0):
+        there = at(*(a + share * (b - a) for a, b in zip(start, end, strict=True)))
+        # QTest's own moves carry no pressed button, and a drag is a move with one.
+        place = QPointF(there)
+        QApplication.sendEvent(
+            canvas,
+            QMouseEvent(
+                QEvent.Type.MouseMove,
+                place,
+                canvas.mapToGlobal(place),
+                Qt.MouseButton.NoButton,
+                Qt.MouseButton.LeftButton,
+                Qt.KeyboardModifier.NoModifier,
+            ),
+        )
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at(*end))
+
+
+def test_findings_are_corrected_by_the_mouse_concluded_anew_undone_and_kept(shown_room: WorklistWidget) -> None:
+    room = shown_room
+    assert room.session is not None
+    assert room.review is not None
+    review, editor = room.review, room.review.editor
+    press(room, *ANSWERS, "Return")
+    first = review.title.text()
+    center = tuple(room._viewer.scene.camera.center)
+
+    # The left L4 junction, at row 100.5 and column 126 of 0.8 mm, is dragged 40 px away from the contrast.
+    start = (100.5 * 0.8, 126.0 * 0.8)
+    drag(room, start, (start[0], start[1] + 32.0))
+    assert editor.edited is not None
+    moved = editor.edited.case.images[0].junctions[1]
+    assert moved.assigned_by == "person"
+    assert moved.point_px == pytest.approx((100.5, 166.0), abs=1.0)
+    assert editor.edited.case.overrides[-1].name == "post: junctions: L4 left"
+    # The drag moved the finding, not the picture.
+    assert tuple(room._viewer.scene.camera.center) == pytest.approx(center)
+    assert review.table.horizontalHeaderItem(3).text() == "Corrected"
+    covered = next(c for c in editor.edited.case.coverage if (c.level, c.side) == (Level.L4, Side.LEFT))
+    assert covered.gap_mm == pytest.approx((166.0 - 139.5) * 0.8, abs=1.0)
+
+    QTest.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert editor.edited is None
+    np.testing.assert_allclose(room._viewer.layers["post: junctions"].data[1], (100.5, 126.0))
+    QTest.keyClick(review, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert editor.edited is not None
+
+    # All levels one up: the junction that was L4's is L3's now.
+    QTest.keyClick(review, Qt.Key.Key_Up, Qt.KeyboardModifier.ShiftModifier)
+    assert [v.level for v in editor.edited.case.images[0].levels.vertebrae] == [Level.L2, Level.L3, Level.L4, Level.L5]
+    assert [p.level for p in editor.edited.case.punctures] == [Level.L4]
+
+    # Paint: a stroke above the contrast, then the brush is put away.
+    before = int((room._viewer.layers["post: contrast"].data > 0).sum())
+    press(room, "B")
+    drag(room, (30.0, 100.0), (40.0, 100.0))
+    press(room, "B")
+    assert editor.edited.case.overrides[-1].name == "contrast"
+    assert int((room._viewer.layers["post: contrast"].data > 0).sum()) > before
+    assert sum(pool.area_px for pool in editor.edited.case.contrast.pools) == np.sum(editor.edited.mask)
+
+    review.comment.setPlainText("corrected by hand")
+    press(room, "Return")
+    assert room.session.progress(first).status is CaseStatus.SIGNED
+    signed = room.session._events[first][-1].event
+    assert signed.why.startswith("findings corrected: corrected/1/case.json, SHA-256 ")
+
+
+def test_a_click_on_a_vertebra_asks_for_its_name_and_all_others_follow(shown_room: WorklistWidget) -> None:
+    room = shown_room
+    assert room.review is not None
+    press(room, *ANSWERS, "Return")
+    canvas, at = canvas_of(room)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at(150.0 * 0.8, 101.5 * 0.8))
+    menu = next(menu for menu in room.review.findChildren(QMenu) if menu.isVisible())
+    next(action for action in menu.actions() if action.text() == "L4").trigger()
+    menu.close()
+    assert room.review.editor.edited is not None
+    levels = room.review.editor.edited.case.images[0].levels
+    assert levels is not None
+    assert [v.level for v in levels.vertebrae] == [Level.L2, Level.L3, Level.L4, Level.L5]
+
+
+def test_a_folder_of_cases_opens_the_work_list(make_napari_viewer_proxy: Callable, tmp_path: Path) -> None:
+    built_cases.write_case(tmp_path, "P1-01")
+    viewer = make_napari_viewer_proxy()
+    viewer.open(str(tmp_path), plugin="napari-fluorospread")
+    assert list(viewer.layers) == []
+    (work_list,) = [widget for widget in QApplication.allWidgets() if isinstance(widget, WorklistWidget)]
+    assert work_list.folder.text() == str(tmp_path)

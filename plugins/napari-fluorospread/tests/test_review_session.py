@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import built_cases
 import pytest
+from PIL import Image
 
 from fluorospread.errors import CaseFileError, MissingFileError, ProtocolError, ReviewError
 from fluorospread.model.anatomy import Level, Side
@@ -20,12 +22,16 @@ from fluorospread.model.review import (
     Reading,
 )
 from fluorospread.model.spread import Answer
+from fluorospread.pipeline.edit_case import FindingKind, FindingPlace, move_finding
+from fluorospread.pipeline.review_cohort import find_case_files
 from fluorospread.store.reader_key import open_reader_key
 from fluorospread.store.review_store import ReviewStore
 from fluorospread.store.verify_log import verify_log
-from napari_fluorospread.review_session import ReviewSession, find_case_files
+from napari_fluorospread.finding_editor import EditedCase
+from napari_fluorospread.open_case import open_case
+from napari_fluorospread.review_session import ReviewSession
 
-MakeSession = Callable[[str], ReviewSession]
+MakeSession = Callable[..., ReviewSession]
 
 
 def reading(level: Level = Level.L5, comment: str = "seen otherwise") -> Reading:
@@ -62,9 +68,10 @@ def session_of(tmp_path: Path, clock: Clock) -> Iterator[MakeSession]:
         built_cases.write_case(cases, f"P1-0{number}")
     sessions: list[ReviewSession] = []
 
-    def make(reader: str) -> ReviewSession:
+    def make(reader: str, read_only: bool = False) -> ReviewSession:
         store = ReviewStore(str(tmp_path / "reviews.sqlite"))
-        session = ReviewSession(find_case_files(cases), store, open_reader_key(reader, tmp_path / "keys"), clock)
+        key = open_reader_key(reader, tmp_path / "keys")
+        session = ReviewSession(find_case_files(cases), store, key, clock, read_only=read_only)
         sessions.append(session)
         return session
 
@@ -133,9 +140,90 @@ def test_the_next_case_is_read_ahead(session_of: MakeSession, monkeypatch: pytes
     session = session_of("A")
     session.open(session.order[0])
     session.prefetch()
-    session._loader.submit(lambda: None).result()
-    monkeypatch.setattr("napari_fluorospread.review_session.open_case", lambda _path: pytest.fail("read again"))
+    monkeypatch.setattr("napari_fluorospread.case_loader.make_ready", lambda _path: pytest.fail("read again"))
     assert session.open(session.order[1]).case.case_id == session.order[1]
+
+
+def test_a_reader_goes_on_with_the_case_begun_last(session_of: MakeSession) -> None:
+    session = session_of("A")
+    first, second, third = session.order
+    assert session.resume_case() == first
+    session.open(first)
+    session.open(third)
+    again = session_of("A")
+    assert again.resume_case() == third
+    again.open(third)
+    again.lock_and_reveal(reading())
+    again.sign(reading())
+    assert session_of("A").resume_case() == first
+    assert second not in (first, third)
+
+
+def test_a_read_only_session_shows_what_may_be_seen_and_records_nothing(
+    session_of: MakeSession, tmp_path: Path
+) -> None:
+    session = session_of("A")
+    session.open("P1-01")
+    session.lock_and_reveal(reading())
+    session.sign(reading())
+    before = kinds(tmp_path, "P1-01")
+    looking = session_of("A", read_only=True)
+    looking.open("P1-01")
+    assert looking.may_see_finding()
+    looking.open("P1-02")
+    assert not looking.may_see_finding()
+    with pytest.raises(ReviewError, match="read-only session"):
+        looking.lock_and_reveal(reading())
+    assert kinds(tmp_path, "P1-01") == before
+    assert kinds(tmp_path, "P1-02") == []
+
+
+def test_findings_a_reader_corrected_are_kept_beside_the_case_and_named_in_the_signature(
+    session_of: MakeSession, tmp_path: Path
+) -> None:
+    session = session_of("A")
+    opened = session.open("P1-01")
+    former = opened.path.read_bytes()
+    session.lock_and_reveal(reading())
+    edited = move_finding(opened.case, FindingPlace(0, FindingKind.JUNCTION, 0), (90.0, 70.0))
+    session.sign(reading(), EditedCase(edited, opened.contrast_mask))
+    saved = opened.path.parent / "corrected" / "1" / "case.json"
+    again = open_case(saved)
+    assert again.case.images[0].junctions[0].point_px == (90.0, 70.0)
+    assert again.case.images[0].junctions[0].assigned_by == "person"
+    assert again.case.overrides[-1].name == "post: junctions: L4 right"
+    assert opened.path.read_bytes() == former
+    with ReviewStore(str(tmp_path / "reviews.sqlite")) as store:
+        signed = store.events("P1-01")[-1].event
+    assert signed.why == (
+        f"findings corrected: corrected/1/case.json, SHA-256 {hashlib.sha256(saved.read_bytes()).hexdigest()}"
+    )
+    # A second correction is written beside the first.
+    assert "corrected/2/case.json" in session.save_edits(EditedCase(edited, None))
+
+
+def test_the_report_is_written_with_the_signed_decision_and_not_before(session_of: MakeSession) -> None:
+    session = session_of("Dr. Reader")
+    session.open("P1-01")
+    with pytest.raises(ReviewError, match="sign the case first"):
+        session.report()
+    session.lock_and_reveal(reading())
+    session.sign(reading())
+    page = session.report().read_text(encoding="utf-8")
+    assert "Dr. Reader" in page
+    assert session._events["P1-01"][-1].hash in page
+
+
+def test_a_changed_image_is_refused_before_anything_is_recorded(session_of: MakeSession, tmp_path: Path) -> None:
+    session = session_of("A")
+    image = tmp_path / "cases" / "P1-01" / "post.png"
+    with Image.open(image) as picture:
+        changed = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    changed.save(image)
+    with pytest.raises(CaseFileError, match="is not the image this case was computed from"):
+        session.open("P1-01")
+    assert kinds(tmp_path, "P1-01") == []
+    assert "SHA-256" in session.row("P1-01").problem
 
 
 def test_others_are_shown_only_after_the_own_signature(session_of: MakeSession) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fluorospread.errors import FluorospreadError
-from napari_fluorospread.review_session import find_case_files
+from fluorospread.pipeline.protocols import load_protocol
+from fluorospread.pipeline.review_cohort import find_case_files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,10 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="folder that holds case.json files, one folder a case")
     parser.add_argument("--reader", required=True, help="your name, the same every time")
     parser.add_argument("--store", default="", help="file or postgresql:// URL; reviews.sqlite in FOLDER if not given")
+    parser.add_argument("--read-only", action="store_true", help="look; nothing is answered or recorded")
+    parser.add_argument("--protocol", help="the cases' protocol (.toml), if not a built-in one")
     given = parser.parse_args(arguments)
     try:
         # napari takes seconds to start; a wrong folder is said at once.
         find_case_files(given.folder)
+        protocol = None if given.protocol is None else load_protocol(given.protocol)
     except FluorospreadError as error:
         parser.exit(error.exit_code, f"{error}\n")
 
@@ -29,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     viewer = napari.Viewer()
     worklist = WorklistWidget(viewer)
-    viewer.window.add_dock_widget(worklist, name="Work list")
+    viewer.window.add_dock_widget(worklist, name="Work list", area="left")
     try:
-        worklist.start(given.reader, given.folder, given.store)
+        worklist.start(given.reader, given.folder, given.store, read_only=given.read_only, protocol=protocol)
     except FluorospreadError as error:
         viewer.close()
         parser.exit(error.exit_code, f"{error}\n")

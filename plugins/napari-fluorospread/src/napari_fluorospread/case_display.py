@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fluorospread.model.case import CaseResult
 from fluorospread.model.geometry import PointPx
-from napari_fluorospread import layer_styles
+from fluorospread.model.radiograph import BoolImage
+from fluorospread.pipeline.subtraction_view import SubtractionView
 from napari_fluorospread.finding_layers import LayerData
-from napari_fluorospread.image_layers import IMAGE, radiograph_to_layers
-from napari_fluorospread.layers import METADATA_KEY, LayerTag, case_to_layers, image_names, shown_image, tag_of
+from napari_fluorospread.image_layers import (
+    ALIGNED,
+    IMAGE,
+    SUBTRACTION,
+    SUBTRACTION_WINDOWS,
+    WINDOWS,
+    radiograph_to_layers,
+    subtraction_to_layers,
+    window_of,
+)
+from napari_fluorospread.layers import (
+    CONTRAST,
+    METADATA_KEY,
+    LayerTag,
+    case_to_layers,
+    image_names,
+    shown_image,
+    tag_of,
+)
 from napari_fluorospread.open_case import OpenedCase
 from napari_fluorospread.placement import placement, shown_in_mm
+from napari_fluorospread.reader_marks import MARKS, PointPicker, marks_to_layer
 from napari_fluorospread.viewer_overlays import dress_viewer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-MARKS = "your marks"
+# The image fills the canvas up to this share of it.
+_MARGIN = 0.01
 
-# Percentiles of the picture between which the grey scale runs. Chosen by eye on lumbar films: iodine is
-# among the brightest hundredth, bone in the upper half.
-WINDOWS = {"bone": (1.0, 99.7), "contrast": (50.0, 99.95), "whole range": (0.0, 100.0)}
+
+class View(Enum):
+    """What of an image is shown; the value is the kind of its layer."""
+
+    IMAGE = IMAGE
+    SUBTRACTION = SUBTRACTION
+    BEFORE = ALIGNED
 
 
 def image_part(opened: OpenedCase) -> list[LayerData]:
@@ -51,19 +77,22 @@ class CaseDisplay:
         self._viewer = viewer
         self._opened: OpenedCase | None = None
         self._image = 0
+        self._view = View.IMAGE
         self._window = 0
+        self._subtraction: SubtractionView | None = None
         self._findings_shown = False
         self.has_findings = False
-        self._picking: Callable[[Any, Any], None] | None = None
+        self._picker = PointPicker(viewer)
 
-    def show(self, opened: OpenedCase, with_findings: bool) -> None:
+    def show(self, opened: OpenedCase, with_findings: bool, pictures: list[LayerData] | None = None) -> None:
+        """Show a case. `pictures` are the layers of its images where they were made before."""
         self.clear()
         self._opened = opened
         self._image = shown_image(opened.case)
         self._window = 0
         dress_viewer(self._viewer, opened.case)
-        self._add(image_part(opened))
-        self._viewer.reset_view()
+        self._add(image_part(opened) if pictures is None else pictures)
+        self.fit()
         if with_findings:
             self.reveal()
 
@@ -79,54 +108,23 @@ class CaseDisplay:
             self._switch()
 
     def clear(self) -> None:
-        self._stop_picking()
-        for layer in [layer for layer in self._viewer.layers if tag_of({"metadata": layer.metadata})]:
+        self._picker.stop()
+        for layer in [layer for layer, _ in self._tagged()]:
             self._viewer.layers.remove(layer)
-        self._opened = None
+        self._opened = self._subtraction = None
+        self._view = View.IMAGE
         self.has_findings = self._findings_shown = False
 
-    def pick(self, take: Callable[[PointPx], None]) -> None:
-        """Hand the stored pixel (row, col) of the next click inside the image to `take`. The image is the
-        one the verdict rests on, and is switched to."""
-        if self._opened is None:
-            return
-        self._image = shown_image(self._opened.case)
-        self._switch()
-        layer = next(layer for layer, tag in self._tagged() if tag.kind == IMAGE and tag.image == self._image)
+    # Looking ----------------------------------------------------------------------------------------------
 
-        def on_press(_viewer: Any, event: Any) -> None:
-            row, col = (float(value) for value in layer.world_to_data(event.position)[-2:])
-            rows, cols = layer.data.shape[-2:]
-            if -0.5 <= row <= rows - 0.5 and -0.5 <= col <= cols - 0.5:
-                self._stop_picking()
-                take((row, col))
+    @property
+    def image(self) -> int:
+        """Index of the image that is shown."""
+        return self._image
 
-        self._stop_picking()
-        self._picking = on_press
-        self._viewer.mouse_drag_callbacks.append(on_press)
-
-    def _stop_picking(self) -> None:
-        if self._picking is not None:
-            self._viewer.mouse_drag_callbacks.remove(self._picking)
-            self._picking = None
-
-    def show_marks(self, marks: Mapping[str, PointPx]) -> None:
-        """Show the reader's own marks, named, in place of those shown before."""
-        for layer in [layer for layer, tag in self._tagged() if tag.kind == MARKS]:
-            self._viewer.layers.remove(layer)
-        if self._opened is None or not marks:
-            return
-        index = shown_image(self._opened.case)
-        image = self._opened.case.images[index]
-        in_mm = shown_in_mm(item.geometry for item in self._opened.case.images)
-        state = {
-            "name": f"{image_names(self._opened.case)[index]}: {MARKS}",
-            "features": {"label": np.array(list(marks), dtype=object)},
-            "metadata": {METADATA_KEY: LayerTag(MARKS, index)},
-            **layer_styles.mark_style(),
-            **placement(image.geometry, image.orientation, (image.rows, image.cols), in_mm),
-        }
-        self._add([(np.array(list(marks.values()), dtype=np.float64), state, "points")])
+    def fit(self) -> None:
+        """The whole image, as large as the canvas allows."""
+        self._viewer.reset_view(margin=_MARGIN)
 
     def toggle_findings(self) -> None:
         self._findings_shown = not self._findings_shown
@@ -137,26 +135,164 @@ class CaseDisplay:
         if self._opened is None:
             return ""
         self._image = (self._image + 1) % len(self._opened.case.images)
+        self._view, self._window = View.IMAGE, 0
         self._switch()
         return image_names(self._opened.case)[self._image]
 
+    def add_subtraction(self, view: SubtractionView) -> None:
+        """Make the subtraction, and the earlier image where it lies in the later one, ready to be shown."""
+        if self._opened is None or self._subtraction is not None:
+            return
+        self._subtraction = view
+        image = self._opened.case.images[view.measured]
+        in_mm = shown_in_mm(item.geometry for item in self._opened.case.images)
+        names = image_names(self._opened.case)
+        placed: list[LayerData] = []
+        for data, state, kind in subtraction_to_layers(view, names[view.measured], names[view.reference]):
+            shape = (image.rows, image.cols)
+            state |= placement(image.geometry, image.orientation, shape, in_mm, leading_axes=data.ndim - 2)
+            placed.append((data, state, kind))
+        self._add(placed)
+        self._switch()
+
+    @property
+    def has_subtraction(self) -> bool:
+        return self._subtraction is not None
+
+    def look_at(self, view: View) -> None:
+        """Show the image, its subtraction, or the image before it, aligned; the last two where there is one."""
+        if view is not View.IMAGE:
+            if self._subtraction is None:
+                return
+            self._image = self._subtraction.measured
+        self._view, self._window = view, 0
+        self._switch()
+
+    @property
+    def view(self) -> View:
+        return self._view
+
     def next_window(self) -> str:
-        """Set the next window on the image that is shown; the window's name."""
-        self._window = (self._window + 1) % len(WINDOWS)
-        name = list(WINDOWS)[self._window]
-        for layer, tag in self._tagged():
-            if tag.kind == IMAGE and tag.image == self._image:
-                frame = np.asarray(
-                    layer.data[int(self._viewer.dims.current_step[0])] if layer.ndim == 3 else layer.data
-                )
-                low, high = np.percentile(frame, WINDOWS[name])
-                layer.contrast_limits = (float(low), max(float(high), float(low) + 1e-6))
+        """Set the next window on what is shown; the window's name."""
+        windows = WINDOWS if self._view is not View.SUBTRACTION else SUBTRACTION_WINDOWS
+        self._window = (self._window + 1) % len(windows)
+        name = list(windows)[self._window]
+        layer, field_of_view = self._shown_layer()
+        if layer is not None:
+            frame = np.asarray(layer.data[self.frame] if layer.ndim == 3 else layer.data)
+            layer.contrast_limits = window_of(frame, field_of_view, windows[name])
         return name
 
+    # Runs of many frames ----------------------------------------------------------------------------------
+
+    @property
+    def frame(self) -> int:
+        """The frame that is shown."""
+        return int(self._viewer.dims.current_step[0]) if self._viewer.dims.ndim == 3 else 0
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of the image that is shown."""
+        return 0 if self._opened is None else self._opened.radiographs[self._image].frames.count
+
+    @property
+    def frame_time_ms(self) -> float | None:
+        """Time between frames as the file states it, or None."""
+        return None if self._opened is None else self._opened.radiographs[self._image].frame_time_ms
+
+    def show_frame(self, index: int) -> None:
+        if self.frame_count > 1:
+            self._viewer.dims.set_current_step(0, index % self.frame_count)
+
+    # Marks and findings -----------------------------------------------------------------------------------
+
+    def pick(self, take: Callable[[PointPx], None]) -> None:
+        """Hand the stored pixel (row, col) of the next click inside the image to `take`. The image is the
+        one the verdict rests on, and is switched to."""
+        if self._opened is None:
+            return
+        self._image = shown_image(self._opened.case)
+        self._view = View.IMAGE
+        self._switch()
+        layer = next(layer for layer, tag in self._tagged() if tag.kind == IMAGE and tag.image == self._image)
+        self._picker.wait(layer, take)
+
+    @property
+    def picks(self) -> bool:
+        """Whether the next click is waited for."""
+        return self._picker.waits
+
+    def show_marks(self, marks: Mapping[str, PointPx]) -> None:
+        """Show the reader's own marks, named, in place of those shown before."""
+        for layer in [layer for layer, tag in self._tagged() if tag.kind == MARKS]:
+            self._viewer.layers.remove(layer)
+        if self._opened is not None and marks:
+            self._add([marks_to_layer(self._opened.case, marks)])
+
+    def update_findings(self, case: CaseResult, contrast_mask: BoolImage | None) -> None:
+        """Show the findings of `case`, the case that is shown with some of them changed, in place of the former."""
+        fresh = case_to_layers(case, contrast_mask)
+        by_place = {(tag.kind, tag.image): (layer, tag) for layer, tag in self._tagged() if tag.case is not None}
+        for data, state, layer_type in fresh:
+            tag = tag_of(state)
+            assert tag is not None  # case_to_layers tags every layer
+            layer, _ = by_place.pop((tag.kind, tag.image), (None, None))
+            if layer is not None and layer_type == "labels":
+                layer.metadata = state["metadata"]
+                if not np.array_equal(layer.data, data):
+                    layer.data = data
+            elif layer is not None and layer_type == "points" and len(layer.data) == len(data):
+                _update_points(layer, data, state)
+            else:
+                if layer is not None:
+                    self._viewer.layers.remove(layer)
+                self._add([(data, state, layer_type)])
+        for layer, _ in by_place.values():
+            self._viewer.layers.remove(layer)
+        self._switch()
+
+    def finding_layers(self) -> list[tuple[Any, LayerTag]]:
+        """Layers of findings that can be seen now, with what they show."""
+        return [(layer, tag) for layer, tag in self._tagged() if tag.case is not None and layer.visible]
+
+    def contrast_layer(self) -> Any | None:
+        """The layer the contrast is painted on; None where no image was searched for contrast, or blind."""
+        return next((layer for layer, tag in self._tagged() if tag.kind == CONTRAST), None)
+
+    def show_contrast(self) -> None:
+        """Switch to the image that shows contrast, with its findings."""
+        layer = self.contrast_layer()
+        if layer is not None:
+            self._image = layer.metadata[METADATA_KEY].image
+            self._findings_shown = True
+            self._switch()
+
+    def activate(self, layer: Any | None) -> None:
+        """Let keys and mouse act on `layer`; on the image, which a slip cannot change, where None."""
+        images = [item for item, tag in self._tagged() if tag.kind == IMAGE]
+        if layer is not None or images:
+            self._viewer.layers.selection.active = layer if layer is not None else images[0]
+
+    def _shown_layer(self) -> tuple[Any | None, BoolImage | None]:
+        """The picture that is shown, and where X-rays reached it."""
+        if self._opened is None:
+            return None, None
+        layer = next(
+            (item for item, tag in self._tagged() if tag.kind == self._view.value and tag.image == self._image), None
+        )
+        if self._view is not View.IMAGE and self._subtraction is not None:
+            return layer, self._subtraction.field_of_view
+        return layer, self._opened.radiographs[self._image].field_of_view
+
     def _switch(self) -> None:
+        pictures = {view.value for view in View}
         for layer, tag in self._tagged():
-            finding = tag.case is not None
-            layer.visible = tag.image == self._image and (self._findings_shown or not finding)
+            shown = tag.image == self._image
+            if tag.kind in pictures:
+                shown = shown and tag.kind == self._view.value
+            elif tag.case is not None:
+                shown = shown and self._findings_shown
+            layer.visible = shown
 
     def _tagged(self) -> list[tuple[Any, LayerTag]]:
         pairs = [(layer, tag_of({"metadata": layer.metadata})) for layer in self._viewer.layers]
@@ -165,9 +301,27 @@ class CaseDisplay:
     def _add(self, layers: list[LayerData]) -> None:
         from napari.layers import Layer
 
-        for data in layers:
-            self._viewer.add_layer(Layer.create(*data))
-        # Keys and mouse act on the selected layer; an image cannot be changed by a slip.
-        images = [layer for layer, tag in self._tagged() if tag.kind == IMAGE]
-        if images:
-            self._viewer.layers.selection.active = images[0]
+        for data, state, layer_type in layers:
+            tag = tag_of(state)
+            layer = self._viewer.add_layer(Layer.create(data, state, layer_type))
+            # Points are moved by the review, which follows them up; napari's own tools would not.
+            layer.editable = tag is not None and tag.kind == CONTRAST
+        self._sort()
+        self.activate(None)
+
+    def _sort(self) -> None:
+        """Pictures below, what is drawn on them above, whenever they were added."""
+        pictures = {view.value for view in View}
+        tagged = self._tagged()
+        for place, layer in enumerate([layer for layer, tag in tagged if tag.kind in pictures]):
+            first = min(self._viewer.layers.index(item) for item, _ in tagged)
+            if self._viewer.layers.index(layer) != first + place:
+                self._viewer.layers.move(self._viewer.layers.index(layer), first + place)
+
+
+def _update_points(layer: Any, data: Any, state: Mapping[str, Any]) -> None:
+    layer.metadata = state["metadata"]
+    layer.data = data
+    if len(data):
+        layer.symbol, layer.size = state["symbol"], state["size"]
+    layer.features = state["features"]

@@ -19,6 +19,7 @@ from fluorospread.model.findings import Junction, LevelLabels, LevelStatus, Need
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.radiograph import BoolImage
 from napari_fluorospread import layer_styles
+from napari_fluorospread.spread_axis import SpreadAxis
 
 LayerData = tuple[Any, dict[str, Any], str]
 """napari's (data, keyword arguments, layer type)."""
@@ -125,6 +126,13 @@ def layer_to_mask(data: Any) -> BoolImage | None:
     """True where contrast is painted; None where nothing is."""
     mask: BoolImage = np.asarray(data) == layer_styles.CONTRAST_LABEL
     return mask if mask.any() else None
+
+
+def axes_to_layer(axes: Sequence[SpreadAxis]) -> LayerData:
+    """Lines along the spine. They are measured, not found, so nothing reads them back."""
+    features = {"label": _words([axis.extent for axis in axes])}
+    lines = [np.array([axis.cranial_px, axis.caudal_px]) for axis in axes]
+    return lines, layer_styles.spread_style() | {"shape_type": "line", "features": features}, "shapes"
 
 
 def _points(points: Sequence[PointPx]) -> npt.NDArray[np.float64]:

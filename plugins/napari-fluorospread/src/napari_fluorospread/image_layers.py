@@ -9,18 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from fluorospread.model.geometry import ColumnsTowards, Geometry, Orientation, RowsTowards
-from fluorospread.model.radiograph import FloatImage, FrameSource, Radiograph
+from fluorospread.model.radiograph import BoolImage, FloatImage, FrameSource, Radiograph
+from fluorospread.pipeline.subtraction_view import SubtractionView
 from napari_fluorospread import layer_styles
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.layers import METADATA_KEY, LayerTag
 from napari_fluorospread.placement import placement
 
 IMAGE, SIDES = "image", "patient sides"
+SUBTRACTION, ALIGNED = "subtraction", "before contrast, aligned"
 
 # Decoded frames kept while a run is played back and forth.
 _KEPT_BYTES = 256 * 1024 * 1024
-# Chosen so that neither metal nor an open field at the skin takes the grey scale from the bones.
-_DARKEST_PERCENT, _BRIGHTEST_PERCENT = 1.0, 99.7
+# Percentiles of the picture between which the grey scale runs. Chosen by eye on lumbar films, so that neither
+# metal nor an open field at the skin takes the grey scale from the bones; iodine is among the brightest hundredth.
+WINDOWS = {"bone": (1.0, 99.7), "contrast": (50.0, 99.95), "whole range": (0.0, 100.0)}
+# Contrast covers a few per cent of a difference; what got less dense is moved gas and of no interest.
+SUBTRACTION_WINDOWS = {"subtraction": (2.0, 99.8), "faint contrast": (40.0, 99.0), "whole range": (0.0, 100.0)}
 
 
 class LazyFrames:
@@ -93,7 +98,7 @@ def radiograph_to_layers(
     geometry, orientation = settled or (radiograph.geometry, radiograph.orientation)
     first = radiograph.pixels(0)
     data: Any = LazyFrames(radiograph.frames) if radiograph.is_cine else first
-    limits = window_of(first, radiograph)
+    limits = window_of(first, radiograph.field_of_view)
     image = {
         "name": name,
         "colormap": "gray",
@@ -114,10 +119,34 @@ def radiograph_to_layers(
     return [(data, image, "image"), (sides.pop("data"), sides, "points")]
 
 
-def window_of(pixels: FloatImage, radiograph: Radiograph) -> tuple[float, float]:
+def subtraction_to_layers(view: SubtractionView, measured: str, reference: str) -> list[LayerData]:
+    """The difference and the earlier image, both switched off and not yet placed; `measured` and `reference`
+    name the images."""
+    data: Any = LazyFrames(view.frames) if view.frames.count > 1 else view.frames.frame(0)
+    # A run's first frames are before its contrast and say nothing of the window it needs.
+    last = view.frames.frame(view.frames.count - 1)
+    common = {"colormap": "gray", "interpolation2d": "linear", "multiscale": False, "rgb": False, "visible": False}
+    difference = {
+        "name": f"{measured}: {SUBTRACTION}",
+        "contrast_limits": window_of(last, view.field_of_view, SUBTRACTION_WINDOWS["subtraction"]),
+        "metadata": {METADATA_KEY: LayerTag(SUBTRACTION, view.measured)},
+        **common,
+    }
+    before = {
+        "name": f"{reference}: {ALIGNED}",
+        "contrast_limits": window_of(view.aligned_reference, view.field_of_view),
+        "metadata": {METADATA_KEY: LayerTag(ALIGNED, view.measured)},
+        **common,
+    }
+    return [(data, difference, "image"), (view.aligned_reference, before, "image")]
+
+
+def window_of(
+    pixels: FloatImage, field_of_view: BoolImage | None, percent: tuple[float, float] = WINDOWS["bone"]
+) -> tuple[float, float]:
     """Darkest and brightest pixel value shown, from inside the field of view."""
-    inside = pixels[radiograph.field_of_view]
-    low, high = np.percentile(inside if inside.size else pixels, (_DARKEST_PERCENT, _BRIGHTEST_PERCENT))
+    seen = pixels[field_of_view] if field_of_view is not None and field_of_view.any() else pixels
+    low, high = np.percentile(seen, percent)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 

@@ -12,6 +12,7 @@ YELLOW: Final = "#F0E442"
 SKY_BLUE: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
+BLUISH_GREEN: Final = "#009E73"
 
 # A marker smaller than this is lost on a 1024-pixel image shown whole on a laptop screen.
 SMALLEST_MARKER_PX: Final = 8.0
@@ -98,6 +99,16 @@ def side_style(known: bool) -> dict[str, Any]:
         "face_color": "transparent",
         "border_color": "transparent",
         "text": {"string": "{letter}", "color": "white", "size": points, "anchor": "center"},
+    }
+
+
+def spread_style() -> dict[str, Any]:
+    """How far contrast spread along the spine: a thin orange line, its length in mm at its cranial end."""
+    return {
+        "edge_color": ORANGE,
+        "edge_width": 2.0,
+        "face_color": "transparent",
+        "text": _text("{label}", ORANGE, "upper_left", (-18.0, 0.0)),
     }
 
 

@@ -31,6 +31,7 @@ from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Verd
 from napari_fluorospread.finding_layers import (
     PERSON,
     LayerData,
+    axes_to_layer,
     junctions_to_layer,
     layer_to_junctions,
     layer_to_mask,
@@ -41,9 +42,11 @@ from napari_fluorospread.finding_layers import (
     needles_to_layer,
 )
 from napari_fluorospread.placement import placement, shown_in_mm
+from napari_fluorospread.spread_axis import spread_axis
 
 METADATA_KEY = "fluorospread"
 LEVELS, JUNCTIONS, NEEDLES, CONTRAST = "levels", "junctions", "needle tips", "contrast"
+SPREAD = "spread"
 
 _COVERED_WORDS = {Answer.YES: "covered", Answer.NO: "not covered", Answer.UNDETERMINED: "covered?"}
 
@@ -92,13 +95,15 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
         When the mask does not fit its image.
     """
     in_mm = shown_in_mm(image.geometry for image in case.images)
-    covered = {(c.level, c.side): _COVERED_WORDS[c.covered] for c in case.coverage}
+    answers = {(c.level, c.side): _COVERED_WORDS[c.covered] for c in case.coverage}
     layers: list[LayerData] = []
     for index, (image, name) in enumerate(zip(case.images, image_names(case), strict=True)):
         shape = (image.rows, image.cols)
         found: dict[str, LayerData] = {}
+        covered = answers if case.contrast.image == index else {}
         if case.contrast.image == index:
             found[CONTRAST] = mask_to_layer(contrast_mask, shape)
+            found |= _spread(case.contrast, image)
         if image.levels is not None:
             found[LEVELS] = levels_to_layer(image.levels)
             # A junction's label stands away from the spine and a tip's towards it, so that both can be read.
@@ -115,6 +120,11 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
             }
             layers.append((data, state | common, layer_type))
     return layers
+
+
+def _spread(contrast: ContrastResult, image: CaseImage) -> dict[str, LayerData]:
+    axes = [axis for pool in contrast.pools if (axis := spread_axis(pool, image)) is not None]
+    return {SPREAD: axes_to_layer(axes)} if axes else {}
 
 
 def _shown_left_of_spine(image: CaseImage, point: PointPx) -> bool:
@@ -158,10 +168,12 @@ def layers_to_case(layers: Sequence[LayerData]) -> tuple[CaseResult, BoolImage |
         elif tag.kind == NEEDLES:
             needles, changes = _settle_needles(image.needles, layer_to_needles(data, state))
             images[tag.image] = replace(image, needles=needles)
-        else:
+        elif tag.kind == CONTRAST:
             painted = layer_to_mask(data)
             contrast, changes = _settle_contrast(contrast, mask, painted)
             mask = painted if changes else mask
+        else:  # What was measured follows from the findings and is not read back.
+            continue
         overrides += changes
     if not overrides:
         return case, mask

@@ -1,4 +1,4 @@
-"""napari's reader: an X-ray image, a case folder or a case.json becomes layers.
+"""napari's reader: an X-ray image, a case folder or a case.json becomes layers; a folder of cases, the work list.
 
 The image is upright and bone-bright, with the patient's sides lettered; a case.json adds its findings.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fluorospread.errors import UsageError
+from fluorospread.pipeline.review_cohort import holds_cases
 from napari_fluorospread.case_display import image_part
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.image_layers import radiograph_to_layers
@@ -27,6 +29,8 @@ def get_reader(path: PathOrPaths) -> ReaderFunction | None:
     if not isinstance(path, str):
         return None
     given = Path(path)
+    if holds_cases(given):
+        return open_work_list
     if given.is_dir() or case_json_in(given) is not None or given.suffix.lower() in _IMAGE_SUFFIXES:
         return read_layers
     return None
@@ -48,6 +52,26 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
         return opened_case_to_layers(opened)
     dress_current_viewer(None)
     return images_to_layers(Path(given))
+
+
+def open_work_list(path: PathOrPaths) -> list[LayerData]:
+    """Open the work list dock on a folder of cases; there are no layers to show until a reader is named.
+
+    Raises
+    ------
+    UsageError
+        There is no window to open a dock in.
+    """
+    import napari
+
+    (given,) = [path] if isinstance(path, str) else path
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise UsageError(f"{given}: a folder of cases opens as a work list, which needs napari's window")
+    _, work_list = viewer.window.add_plugin_dock_widget("napari-fluorospread", "Work list")
+    work_list.choose_folder(Path(given))
+    # What npe2 takes for "read, and nothing to add".
+    return [(None,)]  # type: ignore[list-item]
 
 
 def opened_case_to_layers(opened: OpenedCase) -> list[LayerData]:

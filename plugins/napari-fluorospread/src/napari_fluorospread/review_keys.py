@@ -33,6 +33,17 @@ class Action(StrEnum):
     FINDINGS = "findings"
     OTHER_IMAGE = "other_image"
     WINDOW = "window"
+    SUBTRACTION = "subtraction"
+    FLICKER = "flicker"
+    PLAY = "play"
+    PAINT = "paint"
+    ERASE = "erase"
+    LEVELS_UP = "levels_up"
+    LEVELS_DOWN = "levels_down"
+    UNDO = "undo"
+    REDO = "redo"
+    REPORT = "report"
+    PANELS = "panels"
     HELP = "help"
 
 
@@ -49,6 +60,17 @@ DEFAULT_KEYS: Mapping[Action, str] = {
     Action.FINDINGS: "H",
     Action.OTHER_IMAGE: "X",
     Action.WINDOW: "W",
+    Action.SUBTRACTION: "S",
+    Action.FLICKER: "F",
+    Action.PLAY: "Space",
+    Action.PAINT: "B",
+    Action.ERASE: "E",
+    Action.LEVELS_UP: "Shift+Up",
+    Action.LEVELS_DOWN: "Shift+Down",
+    Action.UNDO: "Ctrl+Z",
+    Action.REDO: "Ctrl+Shift+Z",
+    Action.REPORT: "R",
+    Action.PANELS: "L",
     Action.HELP: "F1",
 }
 
@@ -58,15 +80,58 @@ WORDS: Mapping[Action, str] = {
     Action.CANNOT_TELL: "can't tell",
     Action.NEXT_QUESTION: "next question",
     Action.PREVIOUS_QUESTION: "previous question",
-    Action.MARK: "mark the level by the next click on the image",
+    Action.MARK: "mark the level by the next click",
     Action.COMMENT: "comment (Esc: back to the keys)",
     Action.CONFIRM: "lock and reveal; then sign and go on",
     Action.NEXT_CASE: "next case, this one left as it is",
-    Action.FINDINGS: "hide and show the findings",
+    Action.FINDINGS: "findings on and off",
     Action.OTHER_IMAGE: "other image of the case",
-    Action.WINDOW: "other window (bone, contrast, whole)",
-    Action.HELP: "show and hide these keys",
+    Action.WINDOW: "other window",
+    Action.SUBTRACTION: "subtraction on and off",
+    Action.FLICKER: "flicker before / after contrast",
+    Action.PLAY: "play or stop a run",
+    Action.PAINT: "paint contrast",
+    Action.ERASE: "erase contrast",
+    Action.LEVELS_UP: "rename all levels, one up",
+    Action.LEVELS_DOWN: "rename all levels, one down",
+    Action.UNDO: "undo a change of findings",
+    Action.REDO: "do it again",
+    Action.REPORT: "write the report (once signed)",
+    Action.PANELS: "napari's own panels",
+    Action.HELP: "these keys",
 }
+
+GROUPS: Mapping[str, tuple[Action, ...]] = {
+    "Answer": (
+        Action.YES,
+        Action.NO,
+        Action.CANNOT_TELL,
+        Action.NEXT_QUESTION,
+        Action.PREVIOUS_QUESTION,
+        Action.MARK,
+        Action.COMMENT,
+    ),
+    "Go on": (Action.CONFIRM, Action.NEXT_CASE, Action.REPORT),
+    "Look": (
+        Action.OTHER_IMAGE,
+        Action.WINDOW,
+        Action.SUBTRACTION,
+        Action.FLICKER,
+        Action.PLAY,
+        Action.FINDINGS,
+        Action.PANELS,
+        Action.HELP,
+    ),
+    "Correct the findings": (
+        Action.PAINT,
+        Action.ERASE,
+        Action.LEVELS_UP,
+        Action.LEVELS_DOWN,
+        Action.UNDO,
+        Action.REDO,
+    ),
+}
+"""Every action, in the order the help shows them."""
 
 
 def configured_keys() -> dict[Action, str]:
@@ -85,16 +150,6 @@ def _is_key(text: str) -> bool:
     # Qt makes a sequence of any text; one it does not know has no printable form.
     sequence = QKeySequence(text)
     return sequence.count() == 1 and bool(sequence.toString())
-
-
-def help_text(keys: Mapping[Action, str]) -> str:
-    """The keys as a table in text."""
-    lines = [f"{keys[action]:>7}  {WORDS[action]}" for action in Action]
-    digits = [
-        f"{'2 3 4 5':>7}  level seen L2 … L5;  1  S1",
-        f"{'1 2 3':>7}  confidence low … high; image quality good … inadequate",
-    ]
-    return "\n".join([*digits, *lines])
 
 
 class KeyFilter(QObject):

@@ -6,18 +6,16 @@ so a program that dies afterwards loses none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from fluorospread.errors import CaseFileError, FluorospreadError, ProtocolError, ReviewError
+from fluorospread.errors import FluorospreadError, ProtocolError, ReviewError
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.review import CaseStatus, EventKind, LoggedEvent, ReaderProgress, Reading, ReviewEvent
-from fluorospread.pipeline.apply_review import Questions, questions_of, subject_of
+from fluorospread.pipeline.apply_review import Questions, apply_review, questions_of, subject_of
 from fluorospread.pipeline.protocols import load_protocol, protocol_names
 from fluorospread.pipeline.reading_protocol import (
     check_comment,
@@ -29,9 +27,16 @@ from fluorospread.pipeline.reading_protocol import (
     record_event,
     signed_readings,
 )
+from fluorospread.pipeline.reopen_case import ReopenedCase
+from fluorospread.pipeline.report_case import report_case
+from fluorospread.pipeline.subtraction_view import SubtractionView
+from fluorospread.pipeline.write_correction import write_correction
 from fluorospread.store.reader_key import ReaderKey
 from fluorospread.store.review_store import ReviewStore
-from napari_fluorospread.open_case import CASE_JSON, OpenedCase, open_case
+from napari_fluorospread.case_loader import CaseLoader
+from napari_fluorospread.finding_editor import EditedCase
+from napari_fluorospread.finding_layers import LayerData
+from napari_fluorospread.open_case import OpenedCase
 
 _DONE = (CaseStatus.SIGNED, CaseStatus.ADJUDICATED)
 
@@ -48,28 +53,6 @@ class WorklistRow:
     problem: str = ""
 
 
-def find_case_files(folder: Path) -> dict[str, Path]:
-    """Every case.json in `folder` and in its folders, by the case's identifier.
-
-    Raises
-    ------
-    CaseFileError
-        There is none, one is not JSON with a case's identifier, or two have the same identifier.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted([*folder.glob(CASE_JSON), *folder.glob(f"*/{CASE_JSON}")]):
-        try:
-            case_id = json.loads(path.read_text(encoding="utf-8"))["case_id"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CaseFileError(f"{path}: expected a case.json ({error})") from error
-        if case_id in found:
-            raise CaseFileError(f"{path} and {found[case_id]} are both case {case_id}; a work list needs one of them")
-        found[case_id] = path
-    if not found:
-        raise CaseFileError(f"{folder}: no {CASE_JSON} here or one folder below; verify the cases first")
-    return found
-
-
 class ReviewSession:
     """The work of one reader on the cases of one folder."""
 
@@ -80,13 +63,17 @@ class ReviewSession:
         key: ReaderKey,
         clock: Callable[[], float] = monotonic,
         protocol: Protocol | None = None,
+        read_only: bool = False,
     ) -> None:
         """
         Parameters
         ----------
         protocol
             For cases whose protocol is not a built-in one.
+        read_only
+            Look and record nothing: what this reader may see is shown, nothing can be answered.
         """
+        self.read_only = read_only
         self.reader = key.reader
         self._files = dict(case_files)
         self._store = store
@@ -96,15 +83,16 @@ class ReviewSession:
         self._since = clock()
         self._problems: dict[str, str] = {}
         self._events: dict[str, tuple[LoggedEvent, ...]] = {}
+        self._progress: dict[str, ReaderProgress] = {}
         self.refresh_all()
         self.order = reading_order(self._files, self.reader)
         self.opened: OpenedCase | None = None
+        self.pictures: list[LayerData] = []
         self._questions: Questions | None = None
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="next-case")
-        self._next: tuple[str, Future[OpenedCase]] | None = None
+        self._loader = CaseLoader()
 
     def close(self) -> None:
-        self._loader.shutdown(wait=True, cancel_futures=True)
+        self._loader.close()
         self._store.close()
 
     def rows(self) -> list[WorklistRow]:
@@ -113,7 +101,7 @@ class ReviewSession:
 
     def row(self, case_id: str) -> WorklistRow:
         steps = self._steps(case_id)
-        mine = progress_of(steps, self.reader)
+        mine = self.progress(case_id)
         others = ""
         if may_see_others(steps, self.reader):
             signed = [(who, reading) for who, reading in signed_readings(steps) if who != self.reader]
@@ -124,7 +112,22 @@ class ReviewSession:
         return sum(self.progress(case_id).status in _DONE for case_id in self.order)
 
     def progress(self, case_id: str) -> ReaderProgress:
-        return progress_of(self._steps(case_id), self.reader)
+        # A list of a thousand cases asks again and again.
+        known = self._progress.get(case_id)
+        if known is None:
+            known = self._progress[case_id] = progress_of(self._steps(case_id), self.reader)
+        return known
+
+    def resume_case(self) -> str | None:
+        """The case to begin with: the one this reader touched last, where it is not done yet, else the next one."""
+        mine = [
+            (event.at, case_id)
+            for case_id in self.order
+            for event in self._steps(case_id)
+            if event.reader == self.reader
+        ]
+        waiting = [case_id for _, case_id in sorted(mine, reverse=True) if self._waits(case_id)]
+        return waiting[0] if waiting else self.next_open_case()
 
     def next_open_case(self) -> str | None:
         """The next case in the reader's order that waits for this reader, after the one that is open. A case
@@ -158,27 +161,67 @@ class ReviewSession:
             fails. The case opened before stays open.
         """
         try:
-            opened = self._load(case_id)
+            ready = self._loader.take(self._files[case_id])
+            opened = ready.opened
             questions = questions_of(self._protocol_of(opened), opened.case.contrast_given)
-            self._record(opened, EventKind.OPENED)
-            progress = self.progress(case_id)
-            if progress.status is CaseStatus.BLIND_READ:
-                self._record(opened, EventKind.REVEALED)
-            elif progress.status is CaseStatus.READING and progress.blinded and seen:
-                self._record(opened, EventKind.RESULT_SEEN, why=seen)
+            if self.read_only:
+                self._check_unchanged(opened)
+            else:
+                self._record_opening(opened, seen)
         except FluorospreadError as error:
             self._problems[case_id] = str(error)
             raise
         self._problems.pop(case_id, None)
-        self.opened, self._questions = opened, questions
+        self.opened, self.pictures, self._questions = opened, ready.pictures, questions
+        self._loader.forget_open_case()
         self._since = self._clock()
         return opened
 
+    def _record_opening(self, opened: OpenedCase, seen: str) -> None:
+        self._record(opened, EventKind.OPENED)
+        progress = self.progress(opened.case.case_id)
+        if progress.status is CaseStatus.BLIND_READ:
+            self._record(opened, EventKind.REVEALED)
+        elif progress.status is CaseStatus.READING and progress.blinded and seen:
+            self._record(opened, EventKind.RESULT_SEEN, why=seen)
+
+    def _check_unchanged(self, opened: OpenedCase) -> None:
+        """What recording would have checked: the images are those that were read before.
+
+        Raises
+        ------
+        ReviewError
+            They are not.
+        """
+        subject = subject_of(opened.case)
+        if any(step.subject.input_sha256 != subject.input_sha256 for step in self._steps(subject.case_id)):
+            raise ReviewError(f"{subject.case_id}: its images are not those that were read before")
+
     def prefetch(self) -> None:
-        """Read the next case in the background, so that it is there when this one is done."""
+        """Read the next case in the background, so that it is there when this one is done; then subtract the
+        images of the open one."""
         case_id = self.next_open_case()
-        if case_id is not None and (self._next is None or self._next[0] != case_id):
-            self._next = (case_id, self._loader.submit(open_case, self._files[case_id]))
+        if case_id is not None:
+            self._loader.read_ahead(self._files[case_id])
+        if self.opened is not None:
+            self._loader.subtract(self.opened)
+
+    def subtraction(self) -> SubtractionView | None:
+        """The difference of the open case's images, waited for where it is not there yet; None without one."""
+        return self._loader.subtract(self._open).result()
+
+    def prepare_edits(self) -> None:
+        """Find again, in the background, what edits of the open case are measured with."""
+        self._loader.reopen(self._open)
+
+    def reopened(self) -> ReopenedCase:
+        """What edits of the open case are measured with, waited for where it is not there yet."""
+        return self._loader.reopen(self._open).result()
+
+    @property
+    def protocol(self) -> Protocol:
+        """Protocol of the open case."""
+        return self._protocol_of(self._open)
 
     @property
     def questions(self) -> Questions:
@@ -211,27 +254,53 @@ class ReviewSession:
             self._record(self._open, EventKind.FIRST_READ, reading, timed=True)
         self._record(self._open, EventKind.REVEALED)
 
-    def sign(self, reading: Reading) -> None:
-        """Sign. Answers changed since the first reading are recorded beside it first."""
+    def sign(self, reading: Reading, edited: EditedCase | None = None) -> None:
+        """Sign. Answers changed since the first reading are recorded beside it first. Findings that the reader
+        changed are written beside the case, and the signature names them by their hash."""
         check_comment(reading, self._open.case)
+        why = "" if edited is None else self.save_edits(edited)
         latest = self.progress(self._open.case.case_id).latest
         if latest is not None and replace(reading, comment="") != replace(latest, comment=""):
             self._record(self._open, EventKind.REVISED, reading)
-        self._record(self._open, EventKind.SIGNED, reading, timed=True)
+        self._record(self._open, EventKind.SIGNED, reading, why=why, timed=True)
 
-    def adjudicate(self, reading: Reading) -> None:
+    def adjudicate(self, reading: Reading, edited: EditedCase | None = None) -> None:
         """Settle a disagreement of two other readers."""
-        self._record(self._open, EventKind.ADJUDICATED, reading, timed=True)
+        why = "" if edited is None else self.save_edits(edited)
+        self._record(self._open, EventKind.ADJUDICATED, reading, why=why, timed=True)
+
+    def save_edits(self, edited: EditedCase) -> str:
+        """Write the findings as changed to a folder of their own; what the log says of them."""
+        path, sha256 = write_correction(self._open.path, edited.case, edited.mask, self._open.radiographs)
+        return f"findings corrected: {path.relative_to(self._open.path.parent).as_posix()}, SHA-256 {sha256}"
+
+    def report(self, pdf: bool = False) -> Path:
+        """Write the QA report of the open case beside it, with what its readers decided; the report's path.
+
+        Raises
+        ------
+        ReviewError
+            This reader has not signed the case: the report shows the finding.
+        OutputError
+            It cannot be written.
+        """
+        opened = self._open
+        if not self.progress(opened.case.case_id).read_only:
+            raise ReviewError(f"{opened.case.case_id}: sign the case first; its report shows the finding")
+        reviewed = apply_review(opened.case, self.protocol, self._events[opened.case.case_id])
+        return report_case(opened.path, pdf=pdf, review=reviewed)[0]
 
     def refresh(self, case_id: str) -> None:
         """Take in what other workstations recorded about one case."""
         self._events[case_id] = self._store.events(case_id)
+        self._progress.pop(case_id, None)
 
     def refresh_all(self) -> None:
         """Take in what other workstations recorded, and try cases again that could not be opened."""
         # The store may hold cases that are not in this folder; they do not belong on this list.
         logged = self._store.all_events()
         self._events = {name: logged.get(name, ()) for name in self._files}
+        self._progress.clear()
         self._problems.clear()
 
     @property
@@ -239,12 +308,6 @@ class ReviewSession:
         if self.opened is None:
             raise ReviewError("no case is open; choose one from the work list")
         return self.opened
-
-    def _load(self, case_id: str) -> OpenedCase:
-        waiting, self._next = self._next, None
-        if waiting is not None and waiting[0] == case_id:
-            return waiting[1].result()
-        return open_case(self._files[case_id])
 
     def _protocol_of(self, opened: OpenedCase) -> Protocol:
         case = opened.case
@@ -268,6 +331,8 @@ class ReviewSession:
         why: str = "",
         timed: bool = False,
     ) -> None:
+        if self.read_only:
+            raise ReviewError("this is a read-only session; nothing is recorded")
         now = self._clock()
         seconds = now - self._since if timed else None
         event = ReviewEvent(subject_of(opened.case), kind, self.reader, datetime.now(UTC), reading, why, seconds)
@@ -278,7 +343,7 @@ class ReviewSession:
 
 
 def in_words(reading: Reading | None) -> str:
-    """A reading in one line, e.g. `left L5 yes, right ? no`."""
+    """A reading in one line, e.g. `left L5 ✓, right ? ✗`."""
     if reading is None:
         return ""
     marks = {"yes": "✓", "no": "✗", "undetermined": "?"}

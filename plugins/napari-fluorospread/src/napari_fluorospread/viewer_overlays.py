@@ -14,10 +14,21 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
+# Cases whose result was opened as a file since napari started: whoever reads one of them now is not blind.
+_SHOWN_RESULTS: set[str] = set()
+
+
+def has_shown_result(case_id: str) -> bool:
+    """Whether the result of that case was opened, outside a review, since napari started."""
+    return case_id in _SHOWN_RESULTS
+
+
 def dress_current_viewer(case: CaseResult | None) -> None:
     """`dress_viewer` for the viewer a file is being opened in; nothing where layers are read without one."""
     import napari
 
+    if case is not None:
+        _SHOWN_RESULTS.add(case.case_id)
     viewer = napari.current_viewer()
     if viewer is not None:
         dress_viewer(viewer, case)
@@ -30,7 +41,7 @@ def dress_viewer(viewer: ViewerModel, case: CaseResult | None) -> None:
     text.text = overlay_text(case)
     # Two overlays in one corner are stacked; in two corners they overlap on a narrow canvas.
     text.position = "bottom_right"
-    text.font_size = 9
+    text.font_size = 6
     text.visible = True
     viewer.layers.events.inserted.connect(_outline_contrast)
 
