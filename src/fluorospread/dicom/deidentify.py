@@ -36,8 +36,10 @@ _NUMBER_VRS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 _TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE", "PN", "CS"})
 # Technical texts that readers need; defined or at least customary terms. All other unlisted text goes.
 _TECHNICAL_TEXT = frozenset(
-    {"Manufacturer", "ManufacturerModelName", "FilterType", "ModalityLUTType", "Grid", "SpecificCharacterSet"}
+    {"Manufacturer", "ManufacturerModelName", "FilterType", "ModalityLUTType", "RescaleType", "Grid"}
 )
+# Free text that the X-ray objects require beside a value that stays.
+_REQUIRED_TEXT = frozenset({"PixelSpacingCalibrationDescription"})
 _TECHNICAL_BYTES = frozenset({"LUTData", "ExtendedOffsetTable"})
 # Codes are kept only as far as these context groups list them, with the standard's own meaning.
 _CODED = {"ViewCodeSequence": "cid4010", "ViewModifierCodeSequence": "cid4011", "AnatomicRegionSequence": "cid4031"}
@@ -291,6 +293,9 @@ class _Work:
             return DataElement(element.tag, vr, value)
         if vr in ("OW", "OB"):
             return DataElement(element.tag, vr, value) if element.keyword in _TECHNICAL_BYTES else None
+        if element.keyword in _REQUIRED_TEXT:
+            self.counts["replaced"] += 1
+            return DataElement(element.tag, vr, DUMMY_TEXT)
         texts = [str(item).strip() for item in _items(value)]
         if any(self.known.is_in(item) for item in texts):
             return None

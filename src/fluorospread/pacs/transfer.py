@@ -13,8 +13,6 @@ from pydicom.dataset import Dataset
 
 from fluorospread.errors import MissingFileError, NotAnImageError, PacsResponseError
 from fluorospread.pacs.archive import Archive, InstanceEntry, StudyQuery, text_of
-from fluorospread.pacs.dicomweb_archive import DicomwebArchive
-from fluorospread.pacs.dimse_archive import DimseArchive
 from fluorospread.pacs.received_study import ReceivedStudy
 from fluorospread.pacs.settings import PacsSettings
 
@@ -45,8 +43,14 @@ for _name in ("retrying", "dicomweb_client"):
 
 
 def open_archive(settings: PacsSettings) -> Archive:
-    """The client that speaks the address's protocol."""
-    return DicomwebArchive(settings) if settings.is_web else DimseArchive(settings)
+    """The client that speaks the address's protocol; only its library is loaded."""
+    if settings.is_web:
+        from fluorospread.pacs.dicomweb_archive import DicomwebArchive
+
+        return DicomwebArchive(settings)
+    from fluorospread.pacs.dimse_archive import DimseArchive
+
+    return DimseArchive(settings)
 
 
 def fetch_study(

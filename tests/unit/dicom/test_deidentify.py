@@ -26,7 +26,7 @@ CLEAN = PixelCleaning(by_person=False)
 # Nowhere else in the file, so no rule that knows the patient's name can help.
 STRANGER = "QZXUNHEARDOF"
 FREE_TEXT = {"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE", "PN"}
-TECHNICAL = {"Manufacturer", "ManufacturerModelName", "FilterType", "ModalityLUTType", "Grid"}
+TECHNICAL = {"Manufacturer", "ManufacturerModelName", "FilterType", "ModalityLUTType", "RescaleType", "Grid"}
 
 
 def plant(dataset, marker, representations, but=frozenset()):
