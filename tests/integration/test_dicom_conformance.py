@@ -11,6 +11,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.review import Confidence, EventKind, ImageQuality, PunctureReading, Reading, ReviewEvent
@@ -24,11 +25,22 @@ from fluorospread.store.review_store import ReviewStore
 TREES = ("SR", "KO")
 CR, DX, SC = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 
+DEIDENTIFIED = Dataset()
+DEIDENTIFIED.CodeValue, DEIDENTIFIED.CodingSchemeDesignator = "113100", "DCM"
+DEIDENTIFIED.CodeMeaning = "Basic Application Confidentiality Profile"
+
 CASES: dict[str, dict[str, Any]] = {
     "XA": {"PatientName": "Müller^Åsa"},
     # A scale of its own, as calibrated films have, and a frame of reference without a position in it.
     "CR": {"SOPClassUID": CR, "Modality": "CR", "PixelSpacing": [0.2, 0.2], "FrameOfReferenceUID": "2.25.77"},
-    "DX": {"SOPClassUID": DX, "Modality": "DX", "PhotometricInterpretation": "MONOCHROME1", "RescaleSlope": "2"},
+    "DX": {
+        "SOPClassUID": DX,
+        "Modality": "DX",
+        "PhotometricInterpretation": "MONOCHROME1",
+        "RescaleSlope": "2",
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethodCodeSequence": [DEIDENTIFIED],
+    },
     # What a screenshot lacks: sides, scale, and here even who the patient is.
     "SC": {"SOPClassUID": SC, "Modality": "OT", "PatientOrientation": None, "PatientName": None, "StudyID": None},
 }

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -48,6 +50,15 @@ _SHAPES = {
     "AS": re.compile(r"[0-9]{3}[DWMY]"),
 }
 _LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "CS": 16}
+# Sequences about patient and study; a de-identified image must go on saying how it was de-identified.
+_KEPT_SEQUENCES = frozenset(
+    {
+        "DeidentificationMethodCodeSequence",
+        "IssuerOfPatientIDQualifiersSequence",
+        "IssuerOfAccessionNumberSequence",
+        "OtherPatientIDsSequence",
+    }
+)
 _NOT_COPIED = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", "SpecificCharacterSet"})
 
 
@@ -78,7 +89,7 @@ class SourceImage:
     index
         Place in `CaseResult.images`.
     header
-        Every attribute outside the pixels and sequences that could be read, decoded; those a result needs
+        Every attribute outside pixels and most sequences that could be read, decoded; those a result needs
         are there.
     has_own_modality_lut
         True when a viewer shows the image through a Modality LUT (in XA and RF it only leads back to
@@ -236,7 +247,11 @@ def _readable(raw: Dataset) -> tuple[Dataset, list[str]]:
         try:
             element = raw[tag]
             keyword = element.keyword
-            if not keyword or keyword in _NOT_COPIED or element.VR == "SQ":
+            if not keyword or keyword in _NOT_COPIED:
+                continue
+            if element.VR == "SQ":
+                if keyword in _KEPT_SEQUENCES:
+                    _add_sequence(kept, element)
                 continue
             value = raw_or_none(raw, keyword)
             if _fits(element.VR, value):
@@ -248,6 +263,14 @@ def _readable(raw: Dataset) -> tuple[Dataset, list[str]]:
             # check of identifiers names it.
             dropped.append(str(raw.get_item(tag).tag))
     return kept, dropped
+
+
+def _add_sequence(kept: Dataset, element: DataElement) -> None:
+    for item in element.value:
+        # Reading an element decodes its text, which would otherwise keep the image's character set.
+        for _ in item.iterall():
+            pass
+    kept.add(deepcopy(element))
 
 
 def _fits(vr: str, value: object) -> bool:

@@ -197,3 +197,12 @@ def test_a_modality_lut_is_for_display_unless_it_leads_back_to_intensity_or_a_re
     tags = {"RescaleSlope": "1", "RescaleIntercept": "0"} if rescaled else {}
     case = one_image(result_cases, tmp_path, Modality=modality, ModalityLUTSequence=[lut], **tags)
     assert read_sources(case, tmp_path).main.has_own_modality_lut is expected
+
+
+def test_a_deidentified_image_goes_on_saying_how(result_cases: ModuleType, tmp_path: Path) -> None:
+    how = pydicom.Dataset()
+    how.CodeValue, how.CodingSchemeDesignator, how.CodeMeaning = "113100", "DCM", "Grundprofil für Vertraulichkeit"
+    tags = {"PatientIdentityRemoved": "YES", "DeidentificationMethodCodeSequence": [how]}
+    header = read_sources(one_image(result_cases, tmp_path, **tags), tmp_path).main.header
+    assert header.PatientIdentityRemoved == "YES"
+    assert header.DeidentificationMethodCodeSequence[0].CodeMeaning == "Grundprofil für Vertraulichkeit"
