@@ -214,7 +214,7 @@ def _natural_log(
     slope = log_per_unit(pixels, read.field_of_view, marked.centers, mm_per_px)
     said = (
         f"grey values are a straight line to the natural log with {slope * _grey_step(pixels[read.field_of_view]):.5f} "
-        "a grey value, from the contrast of L2 to L4 against their flanks"
+        "a grey value, from the step of L1 to L4 against the tissue beside them"
     )
     return pixels * np.float32(slope), False, [said]
 
