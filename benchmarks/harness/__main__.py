@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.page import page, this_machine
+from harness.page import page
 from harness.result import read
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
@@ -22,7 +21,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="NAME", help="scripts to run; the others' results are kept")
     parser.add_argument("--quick", action="store_true", help="fewer repeats: shows that everything runs")
     options = parser.parse_args()
-    machine = this_machine(datetime.now(UTC).date().isoformat())
     failed = []
     for script in sorted(BENCHMARKS.glob("*.py")):
         if options.only and script.stem not in options.only:
@@ -30,8 +28,8 @@ def main() -> int:
         command = [sys.executable, str(script), "--out", str(options.out), *(["--quick"] if options.quick else [])]
         if subprocess.run(command, check=False).returncode:
             failed.append(script.stem)
-    results = [read(path) for path in sorted(options.out.glob("*.json"))]
-    options.page.write_text(page(results, machine), encoding="utf-8")
+    measured = [read(path) for path in sorted(options.out.glob("*.json"))]
+    options.page.write_text(page(measured), encoding="utf-8")
     if failed:
         sys.stderr.write(f"failed: {', '.join(failed)}\n")
     return 1 if failed else 0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
-from harness.result import Result, Row
+from harness.machine import Machine
+from harness.result import Measured, Result, Row
 
 _HEAD = """\
 # Benchmarks
@@ -21,61 +18,30 @@ ratios much less.
 """
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where and when the numbers were measured. `busy` is the load average of the last minute at the start."""
-
-    cpu: str
-    cores: int
-    memory_gib: float
-    system: str
-    python: str
-    date: str
-    busy: float
-
-
-def this_machine(date: str) -> Machine:
-    """The machine this runs on; `date` as it shall stand on the page."""
-    return Machine(
-        cpu=_cpu_model(),
-        cores=len(os.sched_getaffinity(0)),
-        memory_gib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
-        system=f"{platform.system()} {platform.machine()}",
-        python=platform.python_version(),
-        date=date,
-        busy=os.getloadavg()[0],
-    )
-
-
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def page(results: Sequence[Result], machine: Machine) -> str:
+def page(measured: Sequence[Measured]) -> str:
     """The whole page, results in the order given."""
+    return "\n".join([_HEAD, *(_section(item.result, item.machine) for item in measured)])
+
+
+def _where(machine: Machine) -> str:
     where = (
         f"Measured on {machine.date}: {machine.cpu}, {machine.cores} cores, {machine.memory_gib:.0f} GiB, "
-        f"{machine.system}, Python {machine.python}; load average at the start {machine.busy:.1f}"
+        f"{machine.system}, Python {machine.python}."
     )
-    busy = "." if machine.busy < 0.5 * machine.cores else ", so the machine was busy and times are upper bounds."
-    parts = [_HEAD, f"{where}{busy}\n", *(_section(result) for result in results)]
-    return "\n".join(parts)
+    if not machine.was_busy:
+        return where
+    load = f"load average {machine.load_at_start:.1f} at the start"
+    return f"{where} The machine was busy with other work ({load}): wall times are upper bounds."
 
 
-def _section(result: Result) -> str:
+def _section(result: Result, machine: Machine) -> str:
     lines = [f"## {result.title}\n", f"{result.about}\n"]
     lines.append("| | median (smallest to largest) | runs | ratio | asked for |")
     lines.append("|---|---|---|---|---|")
     lines += [_line(result, row) for row in result.rows]
     lines.append("")
     lines += [f"{note}\n" for note in result.notes]
-    lines.append(f"`python benchmarks/{result.name}.py --out DIR`\n")
+    lines.append(f"`python benchmarks/{result.name}.py --out DIR`. {_where(machine)}\n")
     return "\n".join(lines)
 
 

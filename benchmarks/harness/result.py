@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from harness.machine import Machine, this_machine
+
 SCHEMA = "fluorospread/benchmark/1"
 
 
@@ -74,6 +76,14 @@ class Result:
         return (row.median / other.median,)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A result with the machine that it was measured on."""
+
+    result: Result
+    machine: Machine
+
+
 def arguments(description: str) -> argparse.Namespace:
     """The options every script has: `--out DIR` (a Path) and `--quick` (fewer repeats)."""
     parser = argparse.ArgumentParser(description=description)
@@ -86,7 +96,7 @@ def write(result: Result, out: Path) -> Path:
     """Print the result and write it to `out/NAME.json`."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{result.name}.json"
-    document = {"schema": SCHEMA, **asdict(result)}
+    document = {"schema": SCHEMA, "machine": asdict(this_machine()), **asdict(result)}
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"{result.title}\n")
     for row in result.rows:
@@ -100,10 +110,11 @@ def write(result: Result, out: Path) -> Path:
     return path
 
 
-def read(path: Path) -> Result:
+def read(path: Path) -> Measured:
     """What `write` wrote. Raises ValueError when the file is of another kind."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if document.pop("schema", None) != SCHEMA:
         raise ValueError(f"{path.name} is no benchmark result; expected schema {SCHEMA}")
+    machine = Machine(**document.pop("machine"))
     rows = tuple(Row(**{**row, "values": tuple(row["values"])}) for row in document.pop("rows"))
-    return Result(**{**document, "rows": rows, "notes": tuple(document["notes"])})
+    return Measured(Result(**{**document, "rows": rows, "notes": tuple(document["notes"])}), machine)

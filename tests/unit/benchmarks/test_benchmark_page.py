@@ -13,9 +13,9 @@ BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
 @pytest.fixture
 def harness(monkeypatch):
-    """The modules `result`, `page` and `process` of benchmarks/harness, which is no installed package."""
+    """The modules of benchmarks/harness, which is no installed package."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield {name: importlib.import_module(f"harness.{name}") for name in ("result", "page", "process")}
+    yield {name: importlib.import_module(f"harness.{name}") for name in ("result", "page", "process", "machine")}
     for name in [name for name in sys.modules if name.split(".")[0] == "harness"]:
         del sys.modules[name]
 
@@ -43,7 +43,9 @@ def test_a_ratio_of_unequal_numbers_of_runs_is_that_of_the_medians(harness):
 def test_a_result_is_read_back_as_it_was_written(harness, tmp_path, capsys):
     result = harness["result"]
     measured = two_rows(result)
-    assert result.read(result.write(measured, tmp_path)) == measured
+    read = result.read(result.write(measured, tmp_path))
+    assert read.result == measured
+    assert read.machine == harness["machine"].this_machine()
     assert "ours: 1.1 s (1 to 3, n = 3)  0.50 x peer" in capsys.readouterr().out
 
 
@@ -53,10 +55,14 @@ def test_a_row_cannot_be_held_against_one_that_is_not_there(harness):
         result.Result("a", "A", "", (result.Row("ours", "s", (1.0,), against="peer"),))
 
 
+def page_of(harness, load_at_start):
+    machine = harness["machine"].Machine("A CPU", 2, 24.0, "Linux x86_64", "3.11.7", "2026-11-22", load_at_start)
+    result = harness["result"]
+    return harness["page"].page([result.Measured(two_rows(result), machine)])
+
+
 def test_the_page_says_what_was_missed_and_where_it_was_measured(harness):
-    page = harness["page"]
-    machine = page.Machine("A CPU", 2, 24.0, "Linux x86_64", "3.11.7", "2026-11-22", 0.1)
-    text = page.page([two_rows(harness["result"])], machine)
+    text = page_of(harness, 0.1)
     assert "| peer | 2.2 s (2 to 6) | 3 |  |  |" in text
     assert "| ours | 1.1 s (1 to 3) | 3 | 0.5 (0.5 to 0.5) × peer | ≤ 1.05 s: **missed** |" in text
     assert "2026-11-22: A CPU, 2 cores, 24 GiB" in text
@@ -64,8 +70,7 @@ def test_the_page_says_what_was_missed_and_where_it_was_measured(harness):
 
 
 def test_a_busy_machine_is_said_to_be_busy(harness):
-    page = harness["page"]
-    assert "was busy" in page.page([], page.Machine("A CPU", 2, 24.0, "Linux", "3.11", "2026-11-22", 1.0))
+    assert "busy with other work (load average 1.0 at the start)" in page_of(harness, 1.0)
 
 
 def test_peak_memory_is_that_of_the_command_and_not_of_its_parent(harness):
