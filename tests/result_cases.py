@@ -32,7 +32,7 @@ from fluorospread.model.findings import (
     Vertebra,
 )
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, RowsTowards
-from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import (
     Criterion,
@@ -124,6 +124,7 @@ def case_image(path: Path, role: Role, number: int = 1, frames: int = 1, frame: 
             NeedleTip(None, (61.0, 40.0), 1.3, 1 / 7),
         ),
         notes=("field of view found from the pixels", "a second note"),
+        exposure=Exposure(41.5, 0.37, 2.25),
     )
 
 

@@ -213,8 +213,8 @@ class _Drawing:
         self._place("NOTES", left, (0.01, 0.01, 0.25, 0.06), "LEFT")
         self._place("NOTES", right, (0.75, 0.01, 0.99, 0.06), "RIGHT")
         verdict = result.verdict.outcome.value.replace("-", " ")
-        statement = f"Software's proposal: {verdict}. {RESEARCH_USE_ONLY}"
-        self._place("NOTES", statement, (0.01, 0.95, 0.99, 0.99), "LEFT")
+        self._place("NOTES", f"Software's proposal: {verdict}.", (0.01, 0.91, 0.99, 0.95), "LEFT")
+        self._place("NOTES", RESEARCH_USE_ONLY, (0.01, 0.95, 0.99, 0.99), "LEFT")
 
     def _outwards(self, junction: Junction) -> int:
         """Away from the midline, where a label hides no bone that matters: 1 towards high columns, else -1."""

@@ -37,7 +37,7 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Override, Role, SoftwareVersion
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, RowsTowards
-from fluorospread.model.radiograph import PolaritySource, Quantity
+from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
 from fluorospread.model.review import Confidence, ImageQuality, JunctionReading, PunctureReading, Reading
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Criterion, CriterionResult, Flag, Outcome, Verdict
@@ -144,6 +144,9 @@ def _image(entry: Dataset, groups: Sequence[Dataset]) -> CaseImage:
         needles=needles,
         notes=read_texts(entry, rc.COMMENT),
         frame=frame or 0,
+        exposure=Exposure(
+            _number(entry, rc.FLUOROSCOPY_TIME), _number(entry, rc.AREA_DOSE), _number(entry, rc.ENTRANCE_DOSE)
+        ),
     )
 
 

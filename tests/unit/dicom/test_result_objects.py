@@ -101,7 +101,7 @@ def test_needle_tips_and_outline_are_drawn_where_they_were_found(full: Drawn) ->
 def test_annotations_say_sides_proposal_and_research_use(full: Drawn) -> None:
     said = [t.UnformattedTextValue for t in layer(full.states[0], "NOTES").TextObjectSequence]
     # Columns lead towards the patient's left, so the left of the picture is the patient's right.
-    assert said == ["R", "L", "Software's proposal: undetermined. Research use only, not for diagnosis."]
+    assert said == ["R", "L", "Software's proposal: undetermined.", "Research use only, not for diagnosis."]
 
 
 def test_unknown_sides_are_never_lettered(result_cases: ModuleType, tmp_path: Path) -> None:
