@@ -191,6 +191,20 @@ def test_a_damaged_file_is_counted_without_being_named_and_stops_nothing(tmp_pat
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 1
 
 
+def test_a_file_that_breaks_a_library_is_counted_by_kind_alone(tmp_path, builders, capsys, monkeypatch):
+    from fluorospread.pipeline import deidentify_cases
+
+    def break_on_it(*_):
+        raise KeyError(NAME)
+
+    monkeypatch.setattr(deidentify_cases, "write_deidentified", break_on_it)
+    planted(tmp_path / "in" / "needle.dcm", builders=builders, BurnedInAnnotation="NO")
+    assert run(["deidentify", str(tmp_path / "in"), str(tmp_path / "out")]) == 3
+    printed = capsys.readouterr()
+    assert "file 1 (in order of path): KeyError" in printed.err
+    assert_tells_nobody(printed.out + printed.err)
+
+
 @pytest.mark.parametrize("out", ["in", "in/below"])
 def test_the_output_never_lies_among_the_originals(tmp_path, builders, capsys, out):
     planted(tmp_path / "in" / "needle.dcm", builders=builders)

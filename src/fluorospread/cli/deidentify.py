@@ -54,7 +54,7 @@ def deidentify(
 ) -> None:
     """Remove who the patient is from images (DICOM PS3.15 Basic Application Level Confidentiality Profile).
 
-    Cases come out as OUT/<pseudonym>/<role>.dcm. The same key gives the same pseudonyms and UIDs, now and later.
+    Cases come out as `OUT/<pseudonym>/<role>.dcm`. The same key gives the same pseudonyms and UIDs, now and later.
     Images that may have text burned in are held back: look at the pictures in the review folder, write your
     decisions into its burned_in_text.toml, and run the command again with --confirm-pixels.
 

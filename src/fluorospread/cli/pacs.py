@@ -98,7 +98,7 @@ def find(
 
 @pacs.command()
 def get(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Studies go to DIR/<study>/, one folder each.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Studies go to `DIR/<study>/`, one folder each.")],
     pacs_address: Address = None,
     study: Study = "",
     patient_id: PatientId = "",

@@ -24,7 +24,6 @@ from fluorospread.dicom.write_deidentified import PixelCleaning, SourceImage, op
 from fluorospread.errors import (
     CaseError,
     FluorospreadError,
-    InputError,
     MissingFileError,
     NotAnImageError,
     OutputError,
@@ -163,7 +162,8 @@ def _opened(paths: Sequence[Path], source: Path) -> tuple[list[_File], list[File
         except NotAnImageError as error:
             outcomes.append(FileOutcome(number, Status.LEFT_OUT, reason=type(error).__name__))
             continue
-        except InputError as error:
+        except Exception as error:
+            # Whatever a damaged file makes a library raise: its kind alone, as messages quote values.
             outcomes.append(FileOutcome(number, Status.FAILED, reason=type(error).__name__))
             continue
         role = listed[path.parent].get(path.resolve()) or role_of_name(path)
@@ -226,7 +226,7 @@ def _one(file: _File, out: Path, run: DeidentifyRun, held: list[HeldImage]) -> F
     except (OutputError, CaseError):
         # A full disk or a wrong decision is no fault of this file.
         raise
-    except InputError as error:
+    except Exception as error:
         return FileOutcome(file.number, Status.FAILED, reason=type(error).__name__)
     return FileOutcome(file.number, Status.WRITTEN, name, pixels=said, counts=counts)
 
