@@ -7,8 +7,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fluorospread.model.cohort import Cohort
+from fluorospread.model.review import ReviewedCase
 from fluorospread.pipeline.case_reviews import CaseReviews
 from fluorospread.pipeline.compare_readers import case_readings
+from fluorospread.pipeline.report_case import report_case
 from fluorospread.pipeline.run_cohort_case import REPORT_FILE, CaseRun
 from fluorospread.pipeline.write_case import CASE_JSON
 from fluorospread.reporting.case_json import read_case_json
@@ -23,7 +25,8 @@ def report_cohort(
 ) -> tuple[Path, ...]:
     """Write the cohort report into `out`, where the cases' folders are; returns the files written.
 
-    `reviews` are what readers said of the cases: they add the agreement tables and the readers' decisions.
+    `reviews` are what readers said of the cases: they add the agreement tables and the readers' decisions, and each
+    case's own report is written anew where its log has grown since.
 
     Raises
     ------
@@ -50,4 +53,13 @@ def _entries(cohort: Cohort, runs: Sequence[CaseRun], out: Path, reviews: CaseRe
             link = f"{quote(run.case_id)}/{REPORT_FILE}" if (folder / REPORT_FILE).is_file() else ""
             result = read_case_json(folder / CASE_JSON)
             said = case_readings(result, reviews)
+            if link:
+                _show_decision(folder, reviews.of(result))
             yield CohortEntry(case, result, "", link, said.answers, said.measures, said.not_blind, said.decision)
+
+
+def _show_decision(folder: Path, review: ReviewedCase | None) -> None:
+    """Write the case's report anew unless it already ends with the newest event of the case's log."""
+    if review is None or review.head_hash.encode() in (folder / REPORT_FILE).read_bytes():
+        return
+    report_case(folder, pdf=False, review=review)
