@@ -19,7 +19,8 @@ from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards, GeometrySource
 from fluorospread.model.radiograph import Quantity
 from fluorospread.pipeline.gather_case import gather_case
-from fluorospread.pipeline.implant_case import ImplantOptions, Relation, implant_case, read_film
+from fluorospread.pipeline.implant_case import implant_case
+from fluorospread.pipeline.read_film import ImplantOptions, Relation, read_film
 from fluorospread.simulation import spectrum
 from fluorospread.simulation.cases import Split
 from fluorospread.simulation.implant import implant, sample_implant

@@ -186,7 +186,8 @@ def _random(out: Path, numbers: range, draw: Draw, anatomies: Path | None) -> No
 
 
 def _implants(out: Path, numbers: range, draw: Draw, film: tuple[Path, Path], about_film: Mapping[str, Any]) -> None:
-    from fluorospread.pipeline.implant_case import ImplantImages, ImplantOptions, Relation, implant_case
+    from fluorospread.pipeline.implant_case import implant_case
+    from fluorospread.pipeline.read_film import ImplantImages, ImplantOptions, Relation
     from fluorospread.pipeline.write_case import check_writable
     from fluorospread.simulation.cases import Split
 

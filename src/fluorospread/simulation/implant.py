@@ -27,12 +27,13 @@ from fluorospread.simulation.cases import PLUME_FAMILIES, Split, sample_recipe
 from fluorospread.simulation.contrast import Spread, areal_iodine_mg_cm2, make_plume
 from fluorospread.simulation.detector import Exposure
 from fluorospread.simulation.film_change import Motion, draw_motion, fresh_noise, local_noise
+from fluorospread.simulation.film_truth import cut_truth, moved_truth
 from fluorospread.simulation.needle import Needle, needle_g_cm2
 from fluorospread.simulation.projection import CArm
 from fluorospread.simulation.render_case import SimulatedImage, place_needle
 from fluorospread.simulation.spectrum import Substance
 from fluorospread.simulation.stored_pixels import PixelFormat, Relationship, StoredImage
-from fluorospread.simulation.truth import CaseTruth, ImageTruth, PointTruth, coverage_of, outcome_of, punctures_of
+from fluorospread.simulation.truth import CaseTruth, ImageTruth, coverage_of, outcome_of, punctures_of
 from fluorospread.simulation.truth import truth_of_image as project_truth
 
 FloatMap = npt.NDArray[np.float32]
@@ -231,7 +232,7 @@ def implant(film: Film, recipe: ImplantRecipe) -> ImplantedCase:
             role, carm, landmarks, needles if role is not Role.PRE else (), film.open_field,
             iodine if role is Role.POST else None,
         )  # fmt: skip
-        truths.append(_cut(truth if moved is None else _moved(truth, moved), cut, (carm.rows, carm.cols)))
+        truths.append(cut_truth(truth if moved is None else moved_truth(truth, moved), cut))
     inside = (slice(cut, carm.rows - cut), slice(cut, carm.cols - cut))
     images = _stored(film, recipe, carm, [s[inside] for s in signals], truths)
     return ImplantedCase(film, recipe, images, _truth_of_case(recipe, truths, landmarks, needles), cut)
@@ -281,50 +282,6 @@ def _with_gain(signal: FloatMap, film: Film, gain: float) -> FloatMap:
         return np.asarray(signal - math.log(gain), dtype=np.float32)
     middle = np.float32(np.median(signal[film.open_field]))
     return np.asarray(middle + np.float32(gain) * (signal - middle), dtype=np.float32)
-
-
-def _moved(truth: ImageTruth, motion: Motion) -> ImageTruth:
-    def point(p: PointTruth) -> PointTruth:
-        return dataclasses.replace(p, point_px=motion.point(p.point_px))
-
-    iodine = truth.areal_iodine_mg_cm2
-    return dataclasses.replace(
-        truth,
-        vertebrae=tuple(point(v) for v in truth.vertebrae),
-        junctions=tuple(point(j) for j in truth.junctions),
-        needles=tuple(
-            dataclasses.replace(n, tip_px=motion.point(n.tip_px), hub_px=motion.point(n.hub_px)) for n in truth.needles
-        ),
-        open_field=motion.image(truth.open_field.astype(np.float32), order=1) > 0.999,
-        areal_iodine_mg_cm2=None if iodine is None else motion.image(iodine, order=1),
-    )
-
-
-def _cut(truth: ImageTruth, cut: int, shape: tuple[int, int]) -> ImageTruth:
-    """The truth of the image without `cut` pixels at each border; what that leaves out is out of view."""
-    rows, cols = shape[0] - 2 * cut, shape[1] - 2 * cut
-    inside = (slice(cut, cut + rows), slice(cut, cut + cols))
-    field_of_view = truth.open_field[inside]
-
-    def at(p: PointPx) -> PointPx:
-        return p[0] - cut, p[1] - cut
-
-    def point(p: PointTruth) -> PointTruth:
-        row, col = at(p.point_px)
-        shown = 0 <= round(row) < rows and 0 <= round(col) < cols
-        return dataclasses.replace(
-            p, point_px=(row, col), in_view=bool(shown and field_of_view[round(row), round(col)])
-        )
-
-    iodine = truth.areal_iodine_mg_cm2
-    return dataclasses.replace(
-        truth,
-        vertebrae=tuple(point(v) for v in truth.vertebrae),
-        junctions=tuple(point(j) for j in truth.junctions),
-        needles=tuple(dataclasses.replace(n, tip_px=at(n.tip_px), hub_px=at(n.hub_px)) for n in truth.needles),
-        open_field=np.ascontiguousarray(field_of_view),
-        areal_iodine_mg_cm2=None if iodine is None else np.ascontiguousarray(iodine[inside]),
-    )
 
 
 def _stored(
