@@ -55,7 +55,6 @@ def export(
     The objects go with the images' own study and say so in every series: research use only, not for diagnosis.
     Without a signed decision the report is unverified.
     """
-    from fluorospread.pipeline.protocols import load_protocol
     from fluorospread.pipeline.publish_results import PublishOptions, write_dicom_results
 
     del debug  # read by the caller of every command
@@ -65,7 +64,7 @@ def export(
     names = [folder.absolute().name for folder in folders]
     if out is not None and len(set(names)) < len(names):
         raise UsageError("--out needs folders of different names; some of those given share one")
-    options = PublishOptions(reviews, organisation, None if protocol is None else load_protocol(protocol), pdf)
+    options = PublishOptions(reviews, organisation, protocol, pdf)
     for path, name in zip(cases, names, strict=True):
         target = out if out is None or len(cases) == 1 else out / name
         told: list[str] = []

@@ -12,21 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fluorospread.errors import (
     CaseError,
     CaseFileError,
-    MissingFileError,
-    ProtocolError,
     ReviewError,
-    StoreError,
     UnsupportedImageError,
 )
 from fluorospread.model.case import CaseResult
-from fluorospread.model.protocol import Protocol
 from fluorospread.model.radiograph import BoolImage
-from fluorospread.model.review import EventKind, LoggedEvent
+from fluorospread.model.review import EventKind, LoggedEvent, ReviewedCase
 from fluorospread.pipeline.write_case import CASE_JSON
 from fluorospread.reporting.case_json import read_case_json
 from fluorospread.reporting.report_page import write_atomically
@@ -43,6 +39,8 @@ PDF_FILE = "case_report.dcm"
 _ANNOTATIONS = "annotations_image_{}.dcm"
 _OURS = re.compile(r"(structured_report|key_images|contrast_segmentation|case_report|annotations_image_[0-9]+)\.dcm")
 
+Reviewed: TypeAlias = "tuple[ReviewedCase | None, SignedDecision | None]"
+
 Tell = Callable[[str], None]
 
 
@@ -58,14 +56,14 @@ class PublishOptions:
     organisation
         Where the readers work, for the verified report.
     protocol
-        The protocol the case was verified by, where it is not a built-in one.
+        The file of the protocol the case was verified by, where it is not a built-in one.
     pdf
         Whether to write the PDF report, which needs Pango.
     """
 
     reviews: str | None = None
     organisation: str = ""
-    protocol: Protocol | None = None
+    protocol: str | None = None
     pdf: bool = True
 
 
@@ -119,7 +117,7 @@ def _contents(path: Path, options: PublishOptions, tell: Tell) -> dict[str, byte
     result = read_case_json(path)
     sources = read_sources(result, path.parent)
     notes = list(sources.notes)
-    decision = None if options.reviews is None else _signed_decision(result, options, notes)
+    reviewed, decision = _reviewed(result, options, notes)
     date, time, undated = content_moment(sources, decision)
     seed = f"{result.case_id}\0{sources.main.header.SOPInstanceUID}"
     context = ResultContext(sources, result.software, date, time, seed)
@@ -134,7 +132,7 @@ def _contents(path: Path, options: PublishOptions, tell: Tell) -> dict[str, byte
     if segmentation is not None:
         objects[SEGMENTATION_FILE] = segmentation
     if options.pdf:
-        objects[PDF_FILE] = _encapsulated_pdf(path, context)
+        objects[PDF_FILE] = _encapsulated_pdf(path, context, reviewed)
     for note in dict.fromkeys([*notes, *left_out, *([undated] if undated else [])]):
         tell(note)
     return {name: encoded(dataset) for name, dataset in objects.items()}
@@ -167,72 +165,51 @@ def _read_mask(path: Path) -> BoolImage:
     return mask
 
 
-def _encapsulated_pdf(path: Path, context: ResultContext) -> ResultObject:
+def _encapsulated_pdf(path: Path, context: ResultContext, reviewed: ReviewedCase | None) -> ResultObject:
     """The QA report, made anew so that it is the one of this case.json."""
     from fluorospread.dicom.encapsulated_report import encapsulated_report
     from fluorospread.pipeline.report_case import report_case
 
     with tempfile.TemporaryDirectory() as folder:
-        written = report_case(path, Path(folder), pdf=True)
+        written = report_case(path, Path(folder), pdf=True, review=reviewed)
         pdf = next(file for file in written if file.suffix == ".pdf").read_bytes()
     return encapsulated_report(pdf, context)
 
 
-def _signed_decision(result: CaseResult, options: PublishOptions, notes: list[str]) -> SignedDecision | None:
-    """What readers signed about exactly this result, from a log that is whole.
+def _reviewed(result: CaseResult, options: PublishOptions, notes: list[str]) -> Reviewed:
+    """What readers decided about exactly this result, and their signatures where that verifies it.
 
     Raises
     ------
     ReviewError
         The case was reviewed, but with another result.
     StoreError
-        The store is missing, or the case's log was changed from outside.
+        The store is missing, or its log was changed from outside.
+    UsageError
+        The protocol the case was judged by is not at hand.
     """
     from fluorospread.dicom.result_source import Signature, SignedDecision
-    from fluorospread.pipeline.apply_review import apply_review, subject_of
+    from fluorospread.pipeline.apply_review import subject_of
+    from fluorospread.pipeline.case_reviews import open_reviews
 
-    events = _events(str(options.reviews), result.case_id)
-    subject = subject_of(result)
-    if any(logged.event.subject != subject for logged in events):
-        raise ReviewError(
-            f"{result.case_id}: the review in {options.reviews} is about another result (other images, software or "
-            "findings); export the case.json that was reviewed, or review this one"
-        )
-    reviewed = apply_review(result, options.protocol or _protocol(result), events)
-    if reviewed.decision is None or reviewed.verdict is None:
-        reason = "readers disagree" if reviewed.disagreements else "nobody has signed"
-        notes.append(f"The report is unverified: {reason}.")
-        return None
+    with open_reviews(options.reviews, options.protocol) as reviews:
+        if reviews.store is None:
+            return None, None
+        events = reviews.store.events(result.case_id)
+        if any(logged.event.subject != subject_of(result) for logged in events):
+            raise ReviewError(
+                f"{result.case_id}: the review in {reviews.store.shown_url} is about another result (other images, "
+                "software or findings); export the case.json that was reviewed, or review this one"
+            )
+        reviewed = reviews.of(result)
+    if reviewed is None or reviewed.decision is None or reviewed.verdict is None:
+        disagree = reviewed is not None and reviewed.disagreements
+        notes.append(f"The report is unverified: {'readers disagree' if disagree else 'nobody has signed'}.")
+        return reviewed, None
     signatures = tuple(Signature(reader, _signed_at(events, reader)) for reader in reviewed.decided_by)
-    return SignedDecision(reviewed.decision, reviewed.verdict, signatures, reviewed.head_hash)
-
-
-def _events(store_url: str, case_id: str) -> tuple[LoggedEvent, ...]:
-    from fluorospread.store.review_store import ReviewStore
-    from fluorospread.store.verify_log import verify_log
-
-    if "://" not in store_url and not Path(store_url).is_file():
-        raise MissingFileError(f"{store_url}: no such review store")
-    with ReviewStore(store_url) as store:
-        problems = [problem for problem in verify_log(store).problems if problem.case_id == case_id]
-        if problems:
-            raise StoreError(f"{store.shown_url}: the review log cannot be trusted: {problems[0]}")
-        return store.events(case_id)
+    return reviewed, SignedDecision(reviewed.decision, reviewed.verdict, signatures, reviewed.head_hash)
 
 
 def _signed_at(events: tuple[LoggedEvent, ...], reader: str) -> datetime:
     kinds = (EventKind.SIGNED, EventKind.ADJUDICATED)
     return max(logged.event.at for logged in events if logged.event.reader == reader and logged.event.kind in kinds)
-
-
-def _protocol(result: CaseResult) -> Protocol:
-    from fluorospread.pipeline.protocols import load_protocol
-
-    wanted = f"{result.case_id} was verified by protocol {result.protocol_name}; give its file with --protocol"
-    try:
-        protocol = load_protocol(result.protocol_name)
-    except (ProtocolError, MissingFileError) as error:
-        raise ProtocolError(f"{wanted} ({error})") from error
-    if protocol.sha256 != result.protocol_sha256:
-        raise ProtocolError(f"{wanted} (this version's own protocol of that name differs)")
-    return protocol

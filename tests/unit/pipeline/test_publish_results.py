@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from fluorospread.cli.app import run
 from fluorospread.dicom.read_structured_report import ReportedCase, read_structured_report
-from fluorospread.errors import CaseFileError, MissingFileError, ProtocolError, ReviewError, StoreError
+from fluorospread.errors import CaseFileError, ReviewError, StoreError, UsageError
 from fluorospread.model.case import CaseResult
 from fluorospread.model.review import EventKind, Reading, ReviewEvent
 from fluorospread.model.spread import Answer
@@ -197,13 +197,13 @@ def test_a_log_that_was_changed_verifies_nothing(
         connection.execute(text("DROP TRIGGER review_events_no_update"))
         connection.execute(text("UPDATE review_events SET body = replace(body, '\"yes\"', '\"no\"')"))
     engine.dispose()
-    with pytest.raises(StoreError, match="the review log cannot be trusted"):
+    with pytest.raises(StoreError, match="the log of reviews was tampered with"):
         write_dicom_results(tmp_path, options=PublishOptions(store, pdf=False))
 
 
 def test_a_store_that_is_not_there_is_not_made(case: CaseResult, tmp_path: Path) -> None:
     store = tmp_path / "typo.sqlite"
-    with pytest.raises(MissingFileError, match=r"typo\.sqlite: no such review store"):
+    with pytest.raises(StoreError, match=r"typo\.sqlite: no such review store"):
         write_dicom_results(tmp_path, options=PublishOptions(str(store), pdf=False))
     assert not store.exists()
 
@@ -218,7 +218,7 @@ def test_a_decision_is_judged_by_the_cases_own_protocol_only(
     other = replace(case, protocol_sha256="0" * 64)
     result_cases.write_case(other, tmp_path)
     store = review(other, [("A", make_reading())])
-    with pytest.raises(ProtocolError, match="give its file with --protocol"):
+    with pytest.raises(UsageError, match="name its file with --protocol"):
         write_dicom_results(tmp_path, options=PublishOptions(store, pdf=False))
 
 
