@@ -82,7 +82,7 @@ def sample_recipe(
     """A random case: person, punctures (most at L5), contrast (in six of ten), view, beam and pixels."""
     with_contrast = bool(rng.random() < 0.6)
     file_kind = FileKind(rng.choice(["XA", "RF", "DX"], p=[0.6, 0.25, 0.15]))
-    return CaseRecipe(
+    recipe = CaseRecipe(
         case_id,
         "random",
         int(rng.integers(2**31)),
@@ -97,6 +97,8 @@ def sample_recipe(
         file_kind=file_kind,
         left_out=frozenset({TagGroup.ANGLES, TagGroup.BEAM} if rng.random() < 0.4 else ()),
     )
+    exposure = dataclasses.replace(recipe.exposure, glare=float(rng.uniform(0.0, 0.04)))
+    return dataclasses.replace(recipe, exposure=exposure)
 
 
 def _sample_images(rng: np.random.Generator, with_contrast: bool) -> tuple[ImageRecipe, ...]:

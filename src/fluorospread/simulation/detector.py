@@ -8,6 +8,7 @@ field by two wide kernels; this carries the slow veil that scatter is, not its s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,17 @@ from fluorospread.simulation.projection import CArm
 
 FloatMap = npt.NDArray[np.float32]
 
-# Gaussian sigmas at the detector (mm) and shares: the near halo and the wide veil of patient scatter behind
-# a grid, after the two-part kernels of Love and Kruger, Med Phys 14 (1987) 178.
-_SCATTER_KERNELS: tuple[tuple[float, float], ...] = ((18.0, 0.4), (60.0, 0.6))
-# Scatter per primary grows with the attenuating path about to this power between 10 and 30 cm of tissue.
-_SCATTER_GROWTH = 1.5
+# Gaussian sigmas at the detector (mm) and shares: the near halo and the wide veil of patient scatter behind a
+# 10:1 grid, fitted to photons followed through 20 cm of water at 80 kV over fields of 6 to 30 cm
+# (benchmarks/scatter.py). The two-part form is that of Love and Kruger, Med Phys 14 (1987) 178.
+_SCATTER_KERNELS: tuple[tuple[float, float], ...] = ((21.0, 0.26), (98.0, 0.74))
+# The stated ratio is that in the middle of a square field of this side.
+_SCATTER_FIELD_MM = 300.0
+# Scatter per primary grows with the attenuating path about to this power between 15 and 30 cm of water.
+_SCATTER_GROWTH = 1.6
 _SCATTER_CELLS = 128
+# Light that strays within an image receptor falls off over centimetres: sigmas (mm) and shares.
+_GLARE_KERNELS: tuple[tuple[float, float], ...] = ((12.0, 0.5), (50.0, 0.5))
 # Blades leak this share of the beam; the rest of what is read behind them is scatter.
 _BLADE_TRANSMISSION = 0.002
 
@@ -41,8 +47,11 @@ class Exposure:
         Mean reading over the middle of the field, which automatic exposure holds: about 100 for one
         fluoroscopy frame, 400 for a held image, 3000 for a digital spot image.
     scatter_to_primary
-        At the detector (behind the grid) where the path is that of 20 cm of water: 0.3 with a good grid,
-        above 1 without.
+        At the detector (behind the grid) in the middle of a 30 cm field behind 20 cm of water: 0.3 with a
+        good grid, 1.9 without.
+    glare
+        Share of the light that strays far within the detector: 0.02 in a flat panel, 0.1 in an old image
+        intensifier.
     focal_spot_mm, detector_sigma_mm
         Focal spot width; 1 sd of the detector's spread.
     electronic_noise_quanta
@@ -60,12 +69,13 @@ class Exposure:
     detector_sigma_mm: float = 0.22
     electronic_noise_quanta: float = 4.0
     heel: float = 0.08
+    glare: float = 0.0
 
     def __post_init__(self) -> None:
         if self.quanta_per_pixel <= 0 or self.scatter_to_primary < 0 or self.electronic_noise_quanta < 0:
             raise UsageError("an exposure needs quanta > 0, scatter >= 0 and electronic noise >= 0")
-        if self.focal_spot_mm < 0 or self.detector_sigma_mm < 0 or not 0 <= self.heel < 1:
-            raise UsageError("blur must not be negative and the heel effect lies in 0..1")
+        if self.focal_spot_mm < 0 or self.detector_sigma_mm < 0 or not 0 <= self.heel < 1 or not 0 <= self.glare < 1:
+            raise UsageError("blur must not be negative; the heel effect and glare lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -123,22 +133,33 @@ def scatter(primary: FloatMap, log_path: FloatMap, scatter_to_primary: float, ca
     log_path
         Scatter-free -ln(I/I0), which says how much tissue scatters.
     """
-    from scipy.ndimage import gaussian_filter
-
     typical = 4.5  # Log signal of 20 cm of water at 80 kV.
     source = primary * np.clip(log_path / typical, 0.0, 2.5) ** _SCATTER_GROWTH
-    rows, cols = primary.shape
+    return np.asarray(scatter_to_primary / _middle_share() * _spread_wide(source, _SCATTER_KERNELS, carm))
+
+
+def _middle_share() -> float:
+    """Share of the kernels that a field of the reference size holds about its middle."""
+    half = 0.5 * _SCATTER_FIELD_MM
+    return sum(share * math.erf(half / (sigma * math.sqrt(2.0))) ** 2 for sigma, share in _SCATTER_KERNELS)
+
+
+def _spread_wide(source: FloatMap, kernels: Sequence[tuple[float, float]], carm: CArm) -> FloatMap:
+    """A map (rows, cols) spread by Gaussians (sigma in mm, share) too wide to need every pixel; nothing comes
+    in from beyond its borders."""
+    from scipy.ndimage import gaussian_filter
+
+    rows, cols = source.shape
     cell = max(1, math.ceil(max(rows, cols) / _SCATTER_CELLS))
     down, along = math.ceil(rows / cell), math.ceil(cols / cell)
     padded = np.pad(source, ((0, down * cell - rows), (0, along * cell - cols)), mode="edge")
     coarse = padded.reshape(down, cell, along, cell).mean(axis=(1, 3))
     spread = np.zeros_like(coarse)
-    for sigma_mm, share in _SCATTER_KERNELS:
+    for sigma_mm, share in kernels:
         sigma = [sigma_mm / (spacing * cell) for spacing in carm.detector_spacing_mm]
-        # Nothing scatters in from outside the field.
-        spread += share * gaussian_filter(coarse, sigma, mode="constant", truncate=3.0)
+        spread += share * gaussian_filter(coarse, sigma, mode="constant", truncate=3.5)
     fine = _interpolation(down * cell, down)[:rows] @ spread @ _interpolation(along * cell, along)[:cols].T
-    return np.asarray(scatter_to_primary * fine, dtype=np.float32)
+    return np.asarray(fine, dtype=np.float32)
 
 
 def expose(
@@ -187,6 +208,9 @@ def arriving(
     spot_sigma_mm = exposure.focal_spot_mm * (carm.magnification() - 1.0) / math.sqrt(12.0)
     veil = scatter(primary, log_path, exposure.scatter_to_primary, carm)
     signal = gaussian_filter(primary, [spot_sigma_mm / s for s in carm.detector_spacing_mm]) + veil
+    if exposure.glare > 0:
+        strayed = _spread_wide(signal, _GLARE_KERNELS, carm)
+        signal = (np.float32(1 - exposure.glare) * signal + np.float32(exposure.glare) * strayed).astype(np.float32)
     return signal, _metered(signal, opening)
 
 
