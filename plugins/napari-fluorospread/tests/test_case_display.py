@@ -11,8 +11,12 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from fluorospread.model.anatomy import Level
 from fluorospread.model.case import Role
-from napari_fluorospread.case_display import CaseDisplay
+from fluorospread.model.radiograph import ArrayFrames
+from fluorospread.pipeline.edit_case import FindingKind, FindingPlace, move_finding, renumber_levels
+from fluorospread.pipeline.subtraction_view import SubtractionView
+from napari_fluorospread.case_display import CaseDisplay, View
 from napari_fluorospread.layers import case_to_layers
 from napari_fluorospread.open_case import OpenedCase, open_case
 
@@ -66,8 +70,8 @@ def test_a_case_replaces_the_one_before_and_leaves_other_layers(viewer: ViewerMo
     assert [layer.name for layer in viewer.layers] == [
         "mine",
         "post",
-        "post: patient sides",
         "pre",
+        "post: patient sides",
         "pre: patient sides",
     ]
 
@@ -91,7 +95,7 @@ def test_a_click_is_taken_in_stored_pixels_of_the_image_the_verdict_rests_on(vie
     display.pick(taken.append)
     display.pick(taken.append)
     assert visible(viewer)[0] == "post"
-    (waiting,) = [f for f in viewer.mouse_drag_callbacks if f.__qualname__.startswith("CaseDisplay")]
+    (waiting,) = [f for f in viewer.mouse_drag_callbacks if f.__qualname__.startswith("PointPicker")]
     waiting(viewer, SimpleNamespace(position=(40.0, 80.0)))
     assert taken == [(pytest.approx(50.0), pytest.approx(100.0))]
     assert waiting not in viewer.mouse_drag_callbacks
@@ -107,3 +111,44 @@ def test_findings_put_there_by_opening_the_result_are_noticed(viewer: ViewerMode
         viewer.add_layer(Layer.create(*data))
     assert display.shows_findings_of("P1-01")
     assert not display.shows_findings_of("P1-02")
+
+
+def test_a_subtraction_takes_the_place_of_its_image_under_the_findings(viewer: ViewerModel, opened: OpenedCase) -> None:
+    display = CaseDisplay(viewer)
+    display.show(opened, with_findings=True)
+    display.look_at(View.SUBTRACTION)
+    assert "post" in visible(viewer)
+    change = np.zeros(built_cases.SHAPE, dtype=np.float32)
+    change[100:140, 60:90] = 1.0
+    inside = np.ones(built_cases.SHAPE, dtype=bool)
+    display.add_subtraction(SubtractionView(0, 1, ArrayFrames(change[None]), change, inside))
+    assert display.has_subtraction
+    assert "post: subtraction" not in visible(viewer)
+    display.look_at(View.SUBTRACTION)
+    assert visible(viewer)[0] == "post: subtraction"
+    assert "post" not in visible(viewer)
+    assert "post: levels" in visible(viewer)
+    assert display.next_window() == "faint contrast"
+    display.look_at(View.BEFORE)
+    assert visible(viewer)[0] == "pre: before contrast, aligned"
+    display.look_at(View.IMAGE)
+    assert visible(viewer)[0] == "post"
+    # Pictures lie below the findings, although this one was added last.
+    names = [layer.name for layer in viewer.layers]
+    assert names.index("post: subtraction") < names.index("post: contrast")
+
+
+def test_changed_findings_replace_the_former_ones_in_place(viewer: ViewerModel, opened: OpenedCase) -> None:
+    display = CaseDisplay(viewer)
+    display.show(opened, with_findings=True)
+    layer = viewer.layers["post: junctions"]
+    moved = move_finding(opened.case, FindingPlace(0, FindingKind.JUNCTION, 0), (90.0, 70.0))
+    display.update_findings(moved, opened.contrast_mask)
+    assert viewer.layers["post: junctions"] is layer
+    np.testing.assert_allclose(layer.data[0], (90.0, 70.0))
+    assert str(layer.symbol[0]) == "square"
+    # A vertebra dropped by renumbering leaves one point fewer.
+    shorter = renumber_levels(moved, 0, 2, Level.S1)
+    display.update_findings(shorter, None)
+    assert len(viewer.layers["post: levels"].data) == 3
+    assert not viewer.layers["post: contrast"].data.any()
