@@ -27,6 +27,9 @@ STEP_RATIO = np.array([0.88, 1.00, 1.00, 0.99, 0.95, 0.89, 0.82])
 STEP_SPREAD = np.array([0.24, 0.15, 0.12, 0.12, 0.12, 0.12, 0.12])
 # 1 sd of a step's direction from the upright, degrees: patient, scoliosis and film together.
 _DIRECTION_SD_DEG = 16.0
+# Channel of the vertebra with the last ribs: C6 in a person with five lumbar vertebrae and twelve ribs; one lower
+# with four, or ribs missing on T12; one higher with six, or stub ribs on L1.
+LAST_RIB_PRIOR = {5: 0.05, 6: 0.90, 7: 0.05}
 # One region's answer is never worth more than this probability of being plainly wrong.
 _FLOOR = 0.01
 _IMPOSSIBLE = -1e6
@@ -182,8 +185,21 @@ def _best_path(evidence: Evidence, pitch_px: float, allowed: npt.NDArray[np.bool
     return total_missing + top, path[::-1], channel
 
 
-def _shift_score(evidence: Evidence, path: list[int], first: int, shift: int, pitch_px: float) -> float:
-    """Best total when the path's points carry names moved by `shift`; other points may join at its ends."""
+def _rib_score(evidence: Evidence, path: list[int], first: int) -> float:
+    """Log probability of where the last rib is seen, given the names on the path.
+
+    A rib seen beside one of the path's vertebrae speaks for the numbering that makes it the twelfth.
+    """
+    on_path = np.exp(evidence.rib[path])
+    prior = np.array([LAST_RIB_PRIOR.get(first + i, _FLOOR) for i in range(len(path))])
+    return float(np.log(np.exp(evidence.no_rib) + float((on_path * prior).sum()) + _FLOOR))
+
+
+def _moved(
+    evidence: Evidence, path: list[int], first: int, shift: int, pitch_px: float
+) -> tuple[float, list[int], int]:
+    """Best total, path and first channel when the path's points carry names moved by `shift`; other points
+    may join at its ends."""
     m = len(evidence.points)
     allowed = np.ones((CHAIN_CHANNELS, m), dtype=bool)
     allowed[:, path] = False
@@ -192,7 +208,15 @@ def _shift_score(evidence: Evidence, path: list[int], first: int, shift: int, pi
         if 0 <= channel < CHAIN_CHANNELS:
             allowed[channel] = False
             allowed[channel, candidate] = True
-    return _best_path(evidence, pitch_px, allowed)[0]
+    total, found, start = _best_path(evidence, pitch_px, allowed)
+    return total + (_rib_score(evidence, found, start) if found else float(np.log(_FLOOR))), found, start
+
+
+def _numberings(evidence: Evidence, path: list[int], first: int) -> dict[int, tuple[float, list[int], int]]:
+    """Total, path and first channel of the path's own numbering (0) and of its rivals."""
+    lengths = np.hypot(*np.diff(evidence.points[path], axis=0).T)
+    pitch_px = float(np.median(lengths / STEP_RATIO[first : first + len(path) - 1]))
+    return {s: _moved(evidence, path, first, s, pitch_px) for s in SHIFTS}
 
 
 def best_chain(evidence: Evidence, pitches_px: list[float], sharpness: float = 1.0) -> Chain | None:
@@ -207,11 +231,17 @@ def best_chain(evidence: Evidence, pitches_px: list[float], sharpness: float = 1
     _, path, first = max(tried, key=lambda item: item[0])
     if len(path) < 2:
         return None
+    numberings = _numberings(evidence, path, first)
+    _, renamed, start = numberings[max(SHIFTS, key=lambda s: numberings[s][0])]
+    if (renamed, start) != (path, first) and len(renamed) >= 2:
+        # The ribs speak for another numbering than the vertebrae's looks alone.
+        path, first = renamed, start
+        numberings = _numberings(evidence, path, first)
     points = evidence.points[path]
     channels = tuple(range(first, first + len(path)))
     lengths = np.hypot(*np.diff(points, axis=0).T)
     own_pitch = float(np.median(lengths / STEP_RATIO[list(channels[:-1])]))
-    scores = {s: _shift_score(evidence, path, first, s, own_pitch) for s in SHIFTS}
+    scores = {s: total for s, (total, _, _) in numberings.items()}
     order = sorted(scores.values(), reverse=True)
     weights = {s: float(np.exp(sharpness * (score - order[0]))) for s, score in scores.items()}
     whole = sum(weights.values())

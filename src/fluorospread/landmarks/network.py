@@ -67,17 +67,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Maps:
-    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark.
-
-    frontal, transitional: probability (0..1) of a frontal view, and of a last lumbar vertebra that joins the
-    sacrum (the level network's only; it means nothing where either is out of the region).
-    """
+    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark; frontal 0..1."""
 
     region: Region
     maps: npt.NDArray[np.float32]
     absent: npt.NDArray[np.float32]
     frontal: float
-    transitional: float = 0.0
 
     def mirrored_back(self, swap: tuple[tuple[int, int], ...]) -> Maps:
         """The answer of a mirrored region in the image's own sense; `swap` names left-right channel pairs."""
@@ -88,7 +83,7 @@ class Maps:
             order[a], order[b] = b, a
         return Maps(
             Region(self.region.centre, self.region.side_px), self.maps[order][:, :, ::-1], self.absent[order],
-            self.frontal, self.transitional,
+            self.frontal,
         )  # fmt: skip
 
 
@@ -245,10 +240,10 @@ def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
     p = np.exp(logits)
     p = (p / p.sum(axis=2, keepdims=True)).astype(np.float32)
     swaps = LEVEL_SWAPS if name == "levels" else JUNCTION_SWAPS
-    chances = 1 / (1 + np.exp(-flags.astype(np.float64)))
     return [
         Maps(
-            region, p[i, :, :-1].reshape(k, MAP_CELLS, MAP_CELLS), p[i, :, -1], *chances[i].tolist()
+            region, p[i, :, :-1].reshape(k, MAP_CELLS, MAP_CELLS), p[i, :, -1],
+            float(1 / (1 + np.exp(-float(flags[i, 0])))),
         ).mirrored_back(swaps)
         for i, region in enumerate(regions)
     ]  # fmt: skip

@@ -65,8 +65,7 @@ class Reading:
     """Everything measured about one image: for decisions, calibration and tests.
 
     room_below, room_above: pitches of field of view beyond the chain's ends; votes: the shift that each
-    region prefers by itself; transitional: probability (0..1) that the last lumbar vertebra joins the sacrum,
-    from the regions that show both; 0 where none does.
+    region prefers by itself.
     """
 
     chain: Chain | None
@@ -76,7 +75,6 @@ class Reading:
     close_ups: CloseUps | None = None
     room_below: float = 0.0
     room_above: float = 0.0
-    transitional: float = 0.0
 
 
 _NO_ANCHORS = Anchors(0.0, 0.0, None)
@@ -140,7 +138,8 @@ def _anchors(chain: Chain, views: list[Maps], evidence: Evidence) -> Anchors:
     sacrum = 0.0
     s1 = chain.point_of(0)
     if s1 is not None:
-        seeing = _seeing(views, [s1])
+        middle = (MAP_CELLS - 1) / 2
+        seeing = [v for v in views if (abs(v.region.to_cells(s1) - middle) < middle - 1.5).all()]
         sacrum = float(np.mean([1 - v.absent[0] for v in seeing])) if seeing else 0.0
     nearest = [int(np.hypot(*(evidence.points - p).T).argmin()) for p in chain.points]
     at_chain = np.exp(evidence.rib[nearest])
@@ -148,19 +147,6 @@ def _anchors(chain: Chain, views: list[Maps], evidence: Evidence) -> Anchors:
     if len(present) < 0.2 * len(views) or at_chain.max() < 0.1:
         return Anchors(sacrum, 0.0, None)
     return Anchors(sacrum, float(np.mean(present)), chain.channels[int(at_chain.argmax())])
-
-
-def _seeing(views: list[Maps], points: list[Points]) -> list[Maps]:
-    """The regions that show all the points, not at their very edge."""
-    middle = (MAP_CELLS - 1) / 2
-    return [v for v in views if all((abs(v.region.to_cells(p) - middle) < middle - 1.5).all() for p in points)]
-
-
-def _transitional(chain: Chain, views: list[Maps]) -> float:
-    """Mean of what the regions say that show S1 and the vertebra on it."""
-    s1, last = chain.point_of(0), chain.point_of(1)
-    seeing = _seeing(views, [s1, last]) if s1 is not None and last is not None else []
-    return float(np.mean([v.transitional for v in seeing])) if seeing else 0.0
 
 
 def _room(chain: Chain, field: BoolImage, outwards: int) -> float:
@@ -235,8 +221,5 @@ def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> R
         return Reading(None, _NO_ANCHORS, (), frontal)
     opinions = tuple(votes(views, chain))
     anchors = _anchors(chain, views, evidence)
-    joined = _transitional(chain, views)
     chain, close_ups = _close_up(chain, pyramid)
-    return Reading(
-        chain, anchors, opinions, frontal, close_ups, _room(chain, field, -1), _room(chain, field, 1), joined
-    )
+    return Reading(chain, anchors, opinions, frontal, close_ups, _room(chain, field, -1), _room(chain, field, 1))

@@ -72,9 +72,6 @@ class LabelSettings:
         Probability of a vertebra's centre in its close-up, the worst of the lowest five (0..1).
     most_moved
         Largest distance of a close-up's centre from the chain's, in pitches.
-    most_transitional
-        Probability that the last lumbar vertebra joins the sacrum (0..1); above it, its name is a matter of
-        opinion.
     pedicles_pitches
         Least and greatest mean distance of a vertebra's pedicles, in pitches.
     anchor_room
@@ -95,7 +92,6 @@ class LabelSettings:
     least_frontal: float = 0.6
     least_centre: float = 0.3
     most_moved: float = 0.3
-    most_transitional: float = 0.5
     pedicles_pitches: tuple[float, float] = (0.72, 1.5)
     anchor_room: float = 0.6
     sharpness: float = 1.0
@@ -131,8 +127,6 @@ def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> l
             if sacrum
             else "the last rib does not sit where the names put it"
         )
-    if reading.transitional > settings.most_transitional:
-        doubts.append("the last lumbar vertebra may be transitional (joined to the sacrum)")
     # What alone numbers the spine must itself be named for sure.
     alone = None if sacrum and rib else 0 if sacrum else RIB_CHANNEL
     if alone in chain.channels and np.exp(chain.log_p[chain.channels.index(alone)]) < settings.least_name:

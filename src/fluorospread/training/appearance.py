@@ -192,7 +192,8 @@ class Appearance:
         cortical = bone[:, :1] / CORTICAL_STEPS_PER_MM
         trabecular = bone[:, 1:] / TRABECULAR_STEPS_PER_MM
         edge = torch.exp(_uniform(g, n, math.log(0.018), math.log(0.07)))
-        filling = edge * torch.exp(_uniform(g, n, math.log(0.04), math.log(0.5)))
+        # Real bodies are less hollow than modelled cortices of half a millimetre make them.
+        filling = edge * torch.exp(_uniform(g, n, math.log(0.06), math.log(1.2)))
         texture = 1 + _uniform(g, n, 0, 0.4) * self._noise(self.rough, n)
         line = edge * cortical + filling * trabecular * texture.clamp(0, 3)
         # Thick bone saturates, and where scatter is worst, mostly over the sacrum, bone washes out.

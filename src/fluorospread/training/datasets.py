@@ -17,22 +17,24 @@ from fluorospread.training.views import CLOSE_UP_MM_PER_PX, CLOSE_UP_PX, VIEW_MM
 Tensor = Any
 CELL_PX = 4
 FRONTAL_DEG = 22.0
+# What shards store beside the bones.
+_TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles")}
+# How much more often a view of four or six lumbar vertebrae is shown than the others.
+UNUSUAL_COUNT_WEIGHT = 2.5
 
 
 @dataclass(frozen=True)
 class Batch:
     """Inputs, true cells (n, k, 2), presence and knowledge of landmarks (n, k).
 
-    flags (n, f): 1 where an image is frontal and, for the levels, where its last lumbar vertebra is
-    transitional; flags_known (n, f).
+    frontal (n, 1): 1 where an image is frontal.
     """
 
     image: Tensor
     cells: Tensor
     present: Tensor
     known: Tensor
-    flags: Tensor
-    flags_known: Tensor
+    frontal: Tensor
 
 
 class Shards:
@@ -52,19 +54,18 @@ class Shards:
                     self.names.add(path.name)
                     self.bones.append(np.load(path, mmap_mode="r"))
                     with np.load(str(path).replace("_bone.npy", "_truth.npz")) as stored:
-                        truth = dict(stored)
-                    # Close-ups do not say it, and neither do whole views made before it was drawn: unknown.
-                    truth.setdefault("transitional", np.full(len(self.bones[-1]), -1))
-                    self.truths.append(truth)
+                        self.truths.append({key: stored[key] for key in _TRUTH[self.kind]})
         if not self.bones:
             raise MissingFileError(f"no {self.kind} shards of {self.families} in {self.cache}; run `views` first")
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
-        """`count` views at random, with their truths stacked."""
+        """`count` views at random, with their truths stacked; four and six lumbar vertebrae more often."""
         picks = []
         for _ in range(count):
             shard = int(rng.integers(len(self.bones)))
-            picks.append((shard, int(rng.integers(len(self.bones[shard])))))
+            lumbar = self.truths[shard].get("lumbar", np.full(len(self.bones[shard]), 5))
+            weight = np.where(lumbar == 5, 1.0, UNUSUAL_COUNT_WEIGHT)
+            picks.append((shard, int(rng.choice(len(weight), p=weight / weight.sum()))))
         truth = {key: np.stack([self.truths[s][key][i] for s, i in picks]) for key in self.truths[0]}
         return np.stack([self.bones[s][i] for s, i in picks]), truth
 
@@ -73,7 +74,7 @@ def _finish(
     appearance: Appearance, bones: npt.NDArray[np.uint8], window: Window, points: npt.NDArray[np.float64],
     truth: dict[str, npt.NDArray[Any]], top: npt.NDArray[np.float64],
 ) -> Batch:  # fmt: skip
-    """`truth` holds known (n, k), angles (n, 2) and transitional (n,) with -1 for unknown."""
+    """`truth` holds known (n, k) and angles (n, 2)."""
     image, field = appearance(bones, window, window.to_image(top[:, None])[:, 0, 0])
     px = window.to_image(points)
     nearest = np.nan_to_num(np.rint(px), nan=-1).astype(int)
@@ -83,16 +84,12 @@ def _finish(
     present = inside & lit & np.isfinite(px).all(axis=2)
     cells = (np.nan_to_num(px) + 0.5) / CELL_PX - 0.5
     frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
-    # Whether the last lumbar vertebra joins the sacrum is seen where both are.
-    joined_seen = frontal & present[:, 0] & present[:, 1] & (truth["transitional"] >= 0)
-    flags = np.column_stack([frontal, truth["transitional"] > 0])
     return Batch(
         image,
         torch.from_numpy(np.where(present[..., None], cells, 0).astype(np.float32)),
         torch.from_numpy(present),
         torch.from_numpy(truth["known"]),
-        torch.from_numpy(flags.astype(np.float32)),
-        torch.from_numpy(np.column_stack([np.ones_like(frontal), joined_seen])),
+        torch.from_numpy(frontal.astype(np.float32))[:, None],
     )
 
 

@@ -33,13 +33,12 @@ class Task:
     landmarks: int
     widths: tuple[int, ...]
     sigma_cells: float
-    flags: int = 1
     batch_size: int = 32
     peak_rate: float = 1.5e-3
 
 
 TASKS = {
-    "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0, flags=2),
+    "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
     "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
 }
 
@@ -67,32 +66,22 @@ class Batches(torch.utils.data.Dataset):
             shards.refresh()
         appearance = Appearance(banks, self.seed * 1_000_003 + number)
         batch = self.task.batch(shards, appearance, self.task.batch_size, np.random.default_rng([self.seed, number]))
-        return batch.image, batch.cells, batch.present, batch.known, batch.flags, batch.flags_known
+        return batch.image, batch.cells, batch.present, batch.known, batch.frontal
 
 
 def loss_of(net: Any, parts: tuple[Any, ...], sigma_cells: float) -> Any:
-    """Location cross-entropy plus the flags'; landmarks of oblique and lateral views do not count."""
-    image, cells, present, known, flags, flags_known = parts
+    """Location cross-entropy plus the frontal flag's; landmarks of oblique and lateral views do not count."""
+    image, cells, present, known, frontal = parts
     with torch.autocast("cpu", torch.bfloat16):
-        maps, absent, logits = net(image.contiguous(memory_format=torch.channels_last))
-    counted = known & (flags[:, :1] > 0)
+        maps, absent, flags = net(image.contiguous(memory_format=torch.channels_last))
+    counted = known & (frontal > 0)
     where = location_loss(maps.float(), absent.float(), cells, present, counted, sigma_cells)
-    asked = logits.shape[1]
-    each = F.binary_cross_entropy_with_logits(logits.float(), flags[:, :asked], reduction="none")
-    told = flags_known[:, :asked]
-    return where + 0.5 * ((each * told).sum(0) / told.sum(0).clamp(min=1)).sum()
+    return where + 0.5 * F.binary_cross_entropy_with_logits(flags.float(), frontal)
 
 
 def _start_from(net: Any, earlier: Path) -> None:
-    """Take over the weights of an earlier network; outputs it did not have yet keep their random start."""
-    state = net.state_dict()
-    for key, value in torch.load(earlier, weights_only=True)["averaged"].items():
-        if value.ndim == 0:
-            state[key].copy_(value)
-        else:
-            rows = min(len(value), len(state[key]))
-            state[key][:rows].copy_(value[:rows])
-    net.load_state_dict(state)
+    """Take over the averaged weights of an earlier run."""
+    net.load_state_dict(torch.load(earlier, weights_only=True)["averaged"])
 
 
 def train(
@@ -104,7 +93,7 @@ def train(
     """
     task = TASKS[name]
     torch.manual_seed(seed)
-    net = LandmarkNet(task.landmarks, task.widths, task.flags).to(memory_format=torch.channels_last)
+    net = LandmarkNet(task.landmarks, task.widths).to(memory_format=torch.channels_last)
     if earlier is not None:
         _start_from(net, earlier)
     averaged = {key: value.clone() for key, value in net.state_dict().items()}

@@ -27,7 +27,7 @@ CLOSE_UP_PX = 300
 CORTICAL_STEPS_PER_MM = 6.0
 TRABECULAR_STEPS_PER_MM = 2.0
 
-# Far more than in life, so that the networks learn to recognise a last lumbar vertebra that joins the sacrum.
+# More than in life, so that a last lumbar vertebra that joins the sacrum is still called that.
 TRANSITIONAL_SHARE = 0.2
 
 # Mean and 1 sd of how much lower than their donors' the hips sit, mm: the few donors' crests lie at the centre of
@@ -101,7 +101,6 @@ def whole_view(anatomy: Anatomy, pose: Pose2D) -> dict[str, npt.NDArray[np.gener
         "known": np.array(known),
         "angles": np.array([pose.axial_deg, pose.sagittal_deg], dtype=np.float32),
         "lumbar": np.array(anatomy.lumbar_count, dtype=np.int16),
-        "transitional": np.array(anatomy.transitional),
     }
 
 

@@ -87,6 +87,22 @@ def test_two_numberings_equally_likely_share_the_probability() -> None:
     assert chain.margin < 3.0
 
 
+def test_the_last_rib_settles_which_of_two_numberings_that_fit_equally_well_is_likelier() -> None:
+    truth = spine()
+    # No sacrum in view; every vertebra is as much the k-th as the next one. The rib sits on point 6.
+    unsure = {k: [(truth[k], 0.48), (truth[k - 1], 0.47)] for k in range(3, 8)}
+    without = decode([maps_of(unsure)])
+    high = decode([maps_of({**unsure, LAST_RIB: [(truth[6], 0.9)]})])
+    low = decode([maps_of({**unsure, LAST_RIB: [(truth[5], 0.9)]})])
+    assert without is not None
+    assert high is not None
+    assert low is not None
+    # A rib at point 6 makes that point C6; one at point 5 makes it C7.
+    assert high.channels[np.abs(high.points - truth[6]).sum(axis=1).argmin()] == 6
+    assert low.channels[np.abs(low.points - truth[6]).sum(axis=1).argmin()] == 7
+    assert high.margin > without.margin
+
+
 def test_one_vertebra_alone_is_no_chain() -> None:
     assert decode([maps_of({0: [(spine()[0], 0.9)]})]) is None
     assert decode([maps_of({})]) is None

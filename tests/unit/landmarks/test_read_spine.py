@@ -34,7 +34,7 @@ def pretended(visible: range, rib: bool = True):
                 r, c = np.rint(plain.to_cells(point)).astype(int)
                 if 0 <= r < MAP_CELLS and 0 <= c < MAP_CELLS:
                     maps[channel, r, c] = 0.9
-            answers.append(Maps(plain, maps, 1 - maps.sum(axis=(1, 2)), 0.95, 0.7))
+            answers.append(Maps(plain, maps, 1 - maps.sum(axis=(1, 2)), 0.95))
         return answers
 
     return look
@@ -52,15 +52,12 @@ def test_a_spine_with_both_anchors_is_read_whole(monkeypatch: pytest.MonkeyPatch
     assert set(reading.votes) == {0}
     assert reading.close_ups is not None
     assert np.nanmedian(reading.close_ups.pedicles_pitches) == pytest.approx(1.0, abs=0.1)
-    assert reading.transitional == pytest.approx(0.7)
 
 
 def test_without_sacrum_and_ribs_no_anchor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "look", pretended(range(1, 5), rib=False))
     reading = read_spine(np.zeros(FIELD.shape, dtype=np.float32), FIELD)
     assert reading.anchors.sacrum == 0.0
-    # Nobody can say whether L5 joins a sacrum that is not in view.
-    assert reading.transitional == 0.0
     assert reading.anchors.rib_channel is None
 
 
