@@ -26,7 +26,7 @@ from napari_fluorospread.worklist_widget import WorklistWidget
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ("P1-01", "P1-02", "P1-03", "P1-04", "P1-05", "F-short-of-L4")
-WINDOW = (1500, 900)
+WINDOW, SHOWN = (1500, 900), (1200, 720)
 # What a reader sees in P1-01: both punctures at L5, both junctions covered on both sides, no aberrant flow.
 ANSWERS = ["5", "Y", "3", "5", "Y", "3", "Y", "Y", "Y", "Y", "N", "1"]
 KEYS = {name: getattr(Qt.Key, f"Key_{name}") for name in (*"YNTSXWHB", "Return", "F1", "Escape")}
@@ -57,7 +57,7 @@ class Screen:
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
         self._window.grab().save(buffer, "PNG")
         picture = Image.open(io.BytesIO(bytes(buffer.data()))).convert("RGB")
-        reduced(picture).save(self._out / f"{name}.png", optimize=True)
+        reduced(picture.resize(SHOWN, Image.Resampling.LANCZOS)).save(self._out / f"{name}.png", optimize=True)
         print(self._out / f"{name}.png")  # noqa: T201 - a script
 
     def drag(self, layer: str, index: int, rows: float, cols: float) -> None:
@@ -122,7 +122,6 @@ def read(screen: Screen, room: WorklistWidget) -> None:
     screen.press("S", *ANSWERS[3:], "Return")
     screen.take("revealed")
     screen.press("X")
-    screen.take("contrast")
     screen.drag("junctions", 3, -6.0, 80.0)
     screen.take("corrected")
     room.review.editor.undo()

@@ -168,6 +168,9 @@ def test_a_doubtful_level_wears_a_question_mark() -> None:
     doubtful = replace(built_cases.LEVELS, status=LevelStatus.UNCERTAIN, reason="sacrum cut off")
     layers = case_to_layers(built_cases.case(built_cases.image(levels=doubtful)), built_cases.contrast_mask())
     assert list(layer_of(layers, "levels")[1]["features"]["label"]) == ["L3?", "L4?", "L5?", "S1?"]
+    # A junction is named after its vertebra, so its name is as doubtful.
+    labels = layer_of(layers, "junctions")[1]["features"]["label"]
+    assert [label.strip("\u00a0").split()[0] for label in labels] == ["L4?", "L4?", "L5?", "L5?"]
 
 
 def test_junction_discs_have_a_radius_of_two_standard_deviations() -> None:

@@ -28,7 +28,7 @@ PERSON = "person"
 
 
 def levels_to_layer(levels: LevelLabels) -> LayerData:
-    doubt = "" if levels.status is LevelStatus.CONFIDENT else "?"
+    doubt = _doubt(levels.status)
     vertebrae = levels.vertebrae
     features = {
         "level": _words([v.level.value for v in vertebrae]),
@@ -56,11 +56,15 @@ def layer_to_vertebrae(data: Any, state: Mapping[str, Any]) -> tuple[Vertebra, .
 
 
 def junctions_to_layer(
-    junctions: Sequence[Junction], words: Mapping[tuple[Level, Side], str], labels_left: Sequence[bool]
+    junctions: Sequence[Junction],
+    words: Mapping[tuple[Level, Side], str],
+    labels_left: Sequence[bool],
+    status: LevelStatus = LevelStatus.CONFIDENT,
 ) -> LayerData:
     """`words` is added to a junction's label, e.g. whether contrast covers it; `labels_left` says for each
-    whether its label stands to its left."""
-    labels = [f"{j.level} {words.get((j.level, j.side), '')}".strip() for j in junctions]
+    whether its label stands to its left. A name is as doubtful as the numbering, whose `status` this is."""
+    doubt = _doubt(status)
+    labels = [f"{j.level}{doubt} {words.get((j.level, j.side), '')}".strip() for j in junctions]
     features = {
         "level": _words([j.level.value for j in junctions]),
         "side": _words([j.side.value for j in junctions]),
@@ -133,6 +137,10 @@ def axes_to_layer(axes: Sequence[SpreadAxis]) -> LayerData:
     features = {"label": _words([axis.extent for axis in axes])}
     lines = [np.array([axis.cranial_px, axis.caudal_px]) for axis in axes]
     return lines, layer_styles.spread_style() | {"shape_type": "line", "features": features}, "shapes"
+
+
+def _doubt(status: LevelStatus) -> str:
+    return "" if status is LevelStatus.CONFIDENT else "?"
 
 
 def _points(points: Sequence[PointPx]) -> npt.NDArray[np.float64]:

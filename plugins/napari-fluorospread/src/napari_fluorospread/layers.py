@@ -109,7 +109,7 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
             # A junction's label stands away from the spine and a tip's towards it, so that both can be read.
             lateral = [_shown_left_of_spine(image, j.point_px) for j in image.junctions]
             medial = [not _shown_left_of_spine(image, n.tip_px) for n in image.needles]
-            found[JUNCTIONS] = junctions_to_layer(image.junctions, covered, lateral)
+            found[JUNCTIONS] = junctions_to_layer(image.junctions, covered, lateral, image.levels.status)
             found[NEEDLES] = needles_to_layer(image.needles, medial)
         for kind, (data, state, layer_type) in found.items():
             common = {
