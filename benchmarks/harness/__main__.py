@@ -18,12 +18,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--page", type=Path, required=True, metavar="FILE.md", help="the page to write")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="scripts to run; the others' results are kept")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="scripts to run, if any; other results are kept")
     parser.add_argument("--quick", action="store_true", help="fewer repeats: shows that everything runs")
     options = parser.parse_args()
     failed = []
     for script in sorted(BENCHMARKS.glob("*.py")):
-        if options.only and script.stem not in options.only:
+        if options.only is not None and script.stem not in options.only:
             continue
         command = [sys.executable, str(script), "--out", str(options.out), *(["--quick"] if options.quick else [])]
         if subprocess.run(command, check=False).returncode:
