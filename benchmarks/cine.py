@@ -26,7 +26,7 @@ FRAMES, PRE_CONTRAST_FRAMES = 120, 12
 # Peak of the plumes in natural log, as about 20 mg/cm2 of iodine gives it behind a lumbar spine.
 PLUME_SIGNAL, PLUME_SD_PX, NOISE_SD = 0.15, 45.0, 0.01
 MOST_MB, FIRST_FRAME_S = 700.0, 1.0
-ENCODINGS = (Compression.NONE, Compression.JPEG_LS)
+ENCODINGS = {"uncompressed": Compression.NONE, "JPEG-LS": Compression.JPEG_LS}
 JUDGED = (0, 4, 5)
 
 _FIRST_FRAME = """
@@ -51,10 +51,10 @@ def main() -> None:
     options = arguments(__doc__ or "")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        for encoding in ENCODINGS[: 1 if options.quick else None]:
+        for title, encoding in list(ENCODINGS.items())[: 1 if options.quick else None]:
             path = Path(folder) / f"cine-{encoding.name}.dcm"
             write_radiograph(_run(FRAMES), path, encoding)
-            rows += _rows(path, encoding.value, 1 if options.quick else 3)
+            rows += _rows(path, title, 1 if options.quick else 3)
             path.unlink()
     about = (
         f"{FRAMES} frames of the image of `sample_dicom/P1-01` in 16-bit linear pixels, with noise and two plumes that "
