@@ -69,7 +69,15 @@ class CaseScore:
     """Whether an image shows contrast; None when nothing was imaged after it."""
     contrast_found: bool = False
     dice: float | None = None
+    area_ratio: float | None = None
+    """Area found over the true one; None where either is missing."""
+    method: str = ""
+    """How contrast was looked for."""
+    implanted: bool = False
+    """Needles and contrast were put into a real film."""
     coverage: tuple[DecisionScore, ...] = ()
+    coverage_at_true_junctions: tuple[DecisionScore, ...] = ()
+    """The same answers where the junctions lie in truth, so that errors of contrast and of labels come apart."""
     punctures: tuple[DecisionScore, ...] = ()
     failure: str = ""
 
@@ -140,10 +148,13 @@ class Summary:
     tips_false: int
     dice_median: float | None
     dice_p5: float | None
+    area_error_median: float | None
     contrast_missed: Rate
     contrast_false: Rate
     coverage_right: Rate
     coverage_undetermined: Rate
+    coverage_true_junctions_right: Rate
+    coverage_true_junctions_undetermined: Rate
     punctures_right: Rate
     punctures_undetermined: Rate
     verdict_right: Rate
@@ -168,7 +179,10 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
     confident = [i for i in images if i.status is LevelStatus.CONFIDENT]
     coverage = [d for s in ran for d in s.coverage]
     punctures = [d for s in ran for d in s.punctures]
-    dices = [s.dice for s in ran if s.dice is not None]
+    at_truth = [d for s in ran for d in s.coverage_at_true_junctions]
+    # Contrast that was there and not found overlaps by nothing.
+    dices = [s.dice or 0.0 for s in ran if s.contrast_there is True]
+    area_errors = [abs(s.area_ratio - 1.0) for s in ran if s.area_ratio is not None]
     tips_there = sum(len(i.tip_errors_mm) + i.tips_missed for i in images)
     missed = sum(i.tips_missed for i in images)
     return Summary(
@@ -186,10 +200,13 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
         tips_false=sum(i.tips_false for i in images),
         dice_median=float(np.median(dices)) if dices else None,
         dice_p5=float(np.percentile(dices, 5)) if dices else None,
+        area_error_median=float(np.median(area_errors)) if area_errors else None,
         contrast_missed=Rate.count_true(not s.contrast_found for s in ran if s.contrast_there is True),
         contrast_false=Rate.count_true(s.contrast_found for s in ran if s.contrast_there is False),
         coverage_right=Rate.count_true(not d.wrong for d in coverage if d.decided),
         coverage_undetermined=Rate.count_true(not d.decided for d in coverage),
+        coverage_true_junctions_right=Rate.count_true(not d.wrong for d in at_truth if d.decided),
+        coverage_true_junctions_undetermined=Rate.count_true(not d.decided for d in at_truth),
         punctures_right=Rate.count_true(not d.wrong for d in punctures if d.decided),
         punctures_undetermined=Rate.count_true(not d.decided for d in punctures),
         verdict_right=Rate.count_true(s.found is s.expected for s in ran if s.found is not Outcome.UNDETERMINED),

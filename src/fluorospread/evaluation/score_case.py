@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fluorospread.evaluation.coverage_at_truth import coverage_at_truth
 from fluorospread.evaluation.match import dice as dice_of
 from fluorospread.evaluation.match import distance_px, match_levels, match_points
 from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore
@@ -12,6 +13,7 @@ from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import ContrastStatus, LevelLabels
 from fluorospread.model.geometry import ColumnsTowards
+from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Puncture, PunctureSource
 from fluorospread.pipeline.verify_case import VerifiedCase
@@ -45,11 +47,15 @@ def score_case(verified: VerifiedCase, truth: TrueCase, tolerance_mm: float, tar
         contrast_there=truth.contrast_to_find,
         contrast_found=found,
         dice=_dice(verified, truth) if found else None,
+        area_ratio=_area_ratio(verified, truth) if found else None,
+        method=result.contrast.method.value,
+        implanted=bool(truth.film),
         coverage=tuple(
             DecisionScore(f"{c.level} {c.side}", c.covered, _answer(truth.coverage[c.level, c.side]))
             for c in result.coverage
             if (c.level, c.side) in truth.coverage
         ),
+        coverage_at_true_junctions=coverage_at_truth(verified, truth),
         punctures=tuple(d for p in result.punctures for d in _score_puncture(p, truth, tolerance_mm, target)),
     )
 
@@ -101,12 +107,23 @@ def _true_side(side: Side, truth: TrueImage) -> Side:
 
 
 def _dice(verified: VerifiedCase, truth: TrueCase) -> float | None:
+    true = _true_mask(verified, truth)
+    return None if true is None or verified.contrast.mask is None else dice_of(verified.contrast.mask, true)
+
+
+def _area_ratio(verified: VerifiedCase, truth: TrueCase) -> float | None:
+    true = _true_mask(verified, truth)
+    if true is None or verified.contrast.mask is None or not true.any():
+        return None
+    return float(verified.contrast.mask.sum() / true.sum())
+
+
+def _true_mask(verified: VerifiedCase, truth: TrueCase) -> BoolImage | None:
     index = verified.result.contrast.image
-    mask = verified.contrast.mask
-    if index is None or mask is None:
+    if index is None:
         return None
     true = truth.image(Path(verified.result.images[index].path).name)
-    return None if true is None or true.contrast_mask is None else dice_of(mask, true.contrast_mask)
+    return None if true is None else true.contrast_mask
 
 
 def _score_puncture(puncture: Puncture, truth: TrueCase, tolerance_mm: float, target: Level) -> list[DecisionScore]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fluorospread.evaluation.metrics import CaseScore, ErrorSummary, Rate, Summary
+from fluorospread.evaluation.metrics import CaseScore, ErrorSummary, Rate, Summary, summarise
 from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
 from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
 from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
@@ -31,13 +31,23 @@ def print_evaluation(evaluation: Evaluation) -> None:
         for line in cohort_lines(protocol_1):
             console.print(Text(f"  {line}"))
         console.print()
-    console.print(_summary_table(evaluation.summary))
+    for kind, scores in _by_kind(evaluation.scores):
+        console.print(_summary_table(kind, summarise(scores)))
     for line in evaluation.summary.failures:
         console.print(Text(f"could not be verified: {line}", "bold red"))
     for line in evaluation.summary.silent_error_list:
         console.print(Text(f"wrong without reserve: {line}", "bold red"))
-    console.print(Text("Simulated images. Intervals are 95 % Clopper-Pearson."))
+    console.print(Text("Intervals are 95 % Clopper-Pearson."))
     console.print(Text(STANDING_SENTENCE, "bold"))
+
+
+def _by_kind(scores: Sequence[CaseScore]) -> list[tuple[str, list[CaseScore]]]:
+    """Simulated cases and those implanted in real films, never in one number; kinds without a case left out."""
+    kinds = (
+        ("simulated images", [score for score in scores if not score.implanted]),
+        ("needles and contrast implanted in real films", [score for score in scores if score.implanted]),
+    )
+    return [(kind, members) for kind, members in kinds if members]
 
 
 def _case_table(scores: Sequence[CaseScore]) -> Table:
@@ -88,10 +98,13 @@ def summary_lines(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("needles: tips missed", summary.tips_missed),
         ("needles: false tips", str(summary.tips_false)),
         ("contrast: Dice, median / 5th percentile", f"{share(summary.dice_median)} / {share(summary.dice_p5)}"),
+        ("contrast: area, median error", share(summary.area_error_median)),
         ("contrast: there and not found (cases)", summary.contrast_missed),
         ("contrast: found where none is (cases)", summary.contrast_false),
         ("coverage: right where decided", summary.coverage_right),
         ("coverage: undetermined", summary.coverage_undetermined),
+        ("coverage at the true junctions: right where decided", summary.coverage_true_junctions_right),
+        ("coverage at the true junctions: undetermined", summary.coverage_true_junctions_undetermined),
         ("punctures: right where decided", summary.punctures_right),
         ("punctures: undetermined", summary.punctures_undetermined),
         ("verdict: right where decided", summary.verdict_right),
@@ -101,8 +114,8 @@ def summary_lines(summary: Summary) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in rows)
 
 
-def _summary_table(summary: Summary) -> Table:
-    table = Table(title="Step by step", title_justify="left", title_style="bold", header_style="bold")
+def _summary_table(kind: str, summary: Summary) -> Table:
+    table = Table(title=f"Step by step: {kind}", title_justify="left", title_style="bold", header_style="bold")
     table.add_column("what", overflow="fold")
     table.add_column("score", overflow="fold")
     for name, value in summary_lines(summary):
@@ -160,7 +173,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "schema": "fluorospread/evaluation/1",
         "simulated": True,
-        "summary": dict(summary_lines(evaluation.summary)),
+        "summary": {kind: dict(summary_lines(summarise(scores))) for kind, scores in _by_kind(evaluation.scores)},
         "silent_errors": list(evaluation.summary.silent_error_list),
         "failures": list(evaluation.summary.failures),
         "cases": [

@@ -51,6 +51,8 @@ class TrueCase:
     puncture_distance_mm: dict[Side, float]
     coverage: dict[tuple[Level, Side], bool]
     images: tuple[TrueImage, ...]
+    film: str = ""
+    """The real film that needles and contrast were put into; empty where the whole image is simulated."""
 
     @property
     def contrast_to_find(self) -> bool | None:
@@ -85,6 +87,7 @@ def read_truth(path: Path) -> TrueCase:
             puncture_distance_mm={Side(p["side"]): float(p["distance_mm"]) for p in raw["punctures"]},
             coverage={(Level(c["level"]), Side(c["side"])): bool(c["covered"]) for c in raw["coverage"]},
             images=tuple(_image(i) for i in raw["images"]),
+            film=str(raw.get("implant", {}).get("film", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CaseFileError(f"{path} is not a truth file of {TRUTH_SCHEMA!r}: {error!r}") from error

@@ -44,6 +44,16 @@ def hysteresis(high: BoolArray, low: BoolArray) -> BoolArray:
     return kept
 
 
+def grown(mask: BoolArray, reach_px: float) -> BoolArray:
+    """The mask and every pixel within `reach_px` of it."""
+    from scipy import ndimage
+
+    if not mask.any() or reach_px < 0.5:
+        return mask.copy()
+    near: BoolArray = ndimage.distance_transform_edt(~mask) <= reach_px
+    return near
+
+
 def fill_small_holes(mask: BoolArray, largest_px: float) -> BoolArray:
     """Holes (4-neighbours) of at most `largest_px` pixels become part of the mask."""
     from scipy import ndimage

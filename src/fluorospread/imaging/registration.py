@@ -68,6 +68,12 @@ class Match:
     uncertainty_px: float
     correlation: float
 
+    def on_finer_grid(self, factor: int) -> Match:
+        """The same match in pixels of which `factor` x `factor` made one of those it was found in."""
+        return Match(
+            _rescale(self.matrix, factor, 1), self.displacement * factor, self.uncertainty_px * factor, self.correlation
+        )
+
 
 @dataclass(frozen=True)
 class MatchRefused:

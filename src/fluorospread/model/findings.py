@@ -196,6 +196,10 @@ class ContrastMask:
         1 sd of the outline's place.
     detection_limit_mg_cm2
         Smallest areal iodine told from noise (derived from the noise of this image), None without iodine.
+    undecidable
+        (rows, cols), True where moved gas, metal or an unclear area leaves open whether contrast is there; or None.
+    cleared
+        (rows, cols), True where contrast came and mostly cleared again within a run; None without a run.
     alignment
         Reference image to measured image; None for a single image.
     frame
@@ -215,12 +219,14 @@ class ContrastMask:
     alignment: Alignment | None = None
     frame: int = 0
     notes: tuple[str, ...] = ()
+    undecidable: BoolImage | None = None
+    cleared: BoolImage | None = None
 
     def __post_init__(self) -> None:
         if (self.status is ContrastStatus.FOUND) != (self.mask is not None):
             raise ValueError("a mask goes with status found, and only with it")
         if self.status is not ContrastStatus.FOUND and not self.reason:
             raise ValueError("contrast that is not found needs a reason")
-        for array in (self.mask, self.signal, self.areal_iodine_mg_cm2):
+        for array in (self.mask, self.signal, self.areal_iodine_mg_cm2, self.undecidable, self.cleared):
             if array is not None:
                 array.setflags(write=False)

@@ -60,8 +60,11 @@ def flag_aberrant(
         return ()
     flags: list[Flag] = []
     mm_per_px = geometry.mm_per_px or levels.estimated_mm_per_px
-    if mm_per_px is not None:
+    if contrast.cleared is not None and contrast.cleared.any():
+        flags += _run_off(contrast.cleared, mm_per_px)
+    elif mm_per_px is not None:
         flags += _vascular(contrast.mask, mm_per_px, settings)
+    if mm_per_px is not None:
         flags += _medial(contrast.mask, levels, junctions, mm_per_px, settings)
     flags += _beyond(spread, levels, settings)
     named = {flag.code for flag in flags}
@@ -85,6 +88,20 @@ def flag_aberrant(
         )
     )
     return tuple(flags)
+
+
+def _run_off(cleared: BoolImage, mm_per_px: float | None) -> list[Flag]:
+    """Contrast that a run shows to come and go: a depot only fills."""
+    largest = regions(cleared)[0]
+    rows, cols = np.nonzero(largest.pixels)
+    length = _length_px(rows, cols)
+    shown = f"{length:.0f} px" if mm_per_px is None else f"{length * mm_per_px:.0f} mm"
+    row, col = largest.window[0].start + rows.mean(), largest.window[1].start + cols.mean()
+    evidence = (
+        f"intravascular uptake suspected: contrast came and cleared again within the run over {shown} "
+        f"about row {row:.0f}, column {col:.0f}"
+    )
+    return [Flag("vascular-uptake-suspected", evidence)]
 
 
 def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> list[Flag]:

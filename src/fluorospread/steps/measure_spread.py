@@ -298,14 +298,23 @@ def measure_coverage(
 ) -> tuple[Coverage, ...]:
     """The second half of `measure_spread`: one `Coverage` per junction given, in their order."""
     if contrast.mask is None:
-        answer, reason = _without_contrast(contrast, levels, settings)
-        return tuple(Coverage(j.level, j.side, answer, reason) for j in junctions)
+        return tuple(_uncovered(contrast, junction, levels, settings) for junction in junctions)
     spacing = geometry.spacing_patient_mm
     pixel_mm = geometry.mm_per_px
     # Distances in pixels of equal area, so that one outline uncertainty serves both directions.
     unit = (1.0, 1.0) if spacing is None or pixel_mm is None else (spacing[0] / pixel_mm, spacing[1] / pixel_mm)
     answers = [_covered(contrast, contrast.mask, unit, junction, geometry, settings) for junction in junctions]
     return tuple(_as_numbered(cover, answers, levels) for cover in answers)
+
+
+def _uncovered(contrast: ContrastMask, junction: Junction, levels: LevelLabels, settings: SpreadSettings) -> Coverage:
+    """The answer for a junction where no contrast was found at all."""
+    answer, reason = _without_contrast(contrast, levels, settings)
+    carried = contrast.alignment.uncertainty_px if contrast.alignment is not None else 0.0
+    unclear = _open_question(contrast, junction.point_px, float(np.hypot(junction.uncertainty_px, carried)))
+    if answer is Answer.NO and unclear:
+        answer, reason = Answer.UNDETERMINED, f"no contrast found, but {unclear}"
+    return Coverage(junction.level, junction.side, answer, reason)
 
 
 def _without_contrast(contrast: ContrastMask, levels: LevelLabels, settings: SpreadSettings) -> tuple[Answer, str]:
@@ -329,6 +338,19 @@ def _unproven_absence(contrast: ContrastMask, settings: SpreadSettings) -> str:
         return "how little of it this image would show is not known"
     if limit > _LIMIT_OVER_OUTLINE * settings.outline_mg_cm2:
         return f"less than {limit:.1f} mg/cm² would not have been seen"
+    return ""
+
+
+def _open_question(contrast: ContrastMask, point: PointPx, sigma: float) -> str:
+    """What within 1 sd of a place leaves open whether contrast is there; empty when nothing does."""
+    if contrast.undecidable is None:
+        return ""
+    reach = max(1, round(sigma))
+    row, col = round(point[0]), round(point[1])
+    window = contrast.undecidable[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
+    # A thin line across the window hides nothing; a tenth of it is more than a line.
+    if window.size and float(window.mean()) > 0.1:
+        return "gas that moved, metal or an unclear shadow lies over it"
     return ""
 
 
@@ -356,7 +378,7 @@ def _covered(
     if margin >= decided:
         answer, reason = Answer.YES, f"{off} inside the outline, {needed} needed"
     elif -margin > decided:
-        unproven = _unproven_absence(contrast, settings)
+        unproven = _unproven_absence(contrast, settings) or _open_question(contrast, junction.point_px, sigma)
         answer = Answer.UNDETERMINED if unproven else Answer.NO
         reason = f"{off} outside the outline, " + (f"but {unproven}" if unproven else f"{needed} needed")
     else:

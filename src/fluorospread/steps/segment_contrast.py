@@ -11,21 +11,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fluorospread.imaging.attenuation import IodineScale, ScatterRatio, iodine_scale
+from fluorospread.imaging.background import changed_places, enlarged
 from fluorospread.imaging.cine import find_inflow, mean_frame
-from fluorospread.imaging.normalisation import gradient, robust_sd, smooth
-from fluorospread.imaging.outlines import fill_small_holes, hysteresis, lobes, rim
+from fluorospread.imaging.normalisation import gradient, shrink, shrink_mask, smooth_within
+from fluorospread.imaging.outlines import grown, rim
+from fluorospread.imaging.pools import Pools, PoolSettings, find_pools
 from fluorospread.imaging.registration import Match, MatchRefused, MatchSettings, match, warp_to_measured
-from fluorospread.imaging.subtraction import (
-    Difference,
-    difference,
-    explained_by_reference,
-    mirrored_loss,
-    share_at_edge,
-    where_gas_left,
-    without_thin_metal,
-)
+from fluorospread.imaging.subtraction import Difference, difference
+from fluorospread.imaging.time_curves import cleared, time_maps
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
 from fluorospread.model.radiograph import Beam, BoolImage, FloatImage, Quantity, Radiograph
+
+# The detail of bone differs so much between people and exposures (1 sd, as a fraction).
+_DISPLAY_SD = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,23 +34,15 @@ class ContrastSettings:
     ----------
     outline_mg_cm2
         Areal iodine at the outline of a pool.
-    outline_of_peak
-        The same as a fraction of a pool's own peak, where pixels carry no physical unit.
+    working_mm
+        Images are compared on pixels of about this size: finer ones hold noise, not contrast.
     blur_mm
-        Gaussian sd before thresholding; wider loses thin tongues, narrower lets noise in.
-    seed_blur_mm, seed_sd
-        A pool must rise above `seed_sd` noise sds under the wider blur.
-    least_area_mm2, least_radius_mm
-        Smallest pool reported: area, and radius of the largest disc inside.
-    outline_sd, calming_mm
-        The outline's signal must exceed so many noise sds; else the difference is blurred by these Gaussian sds.
-    gas_reach_mm
-        Gaussian sd over which arriving gas tells what gas looks like in the reference.
-    neck_mm
-        Parts joined by less are told apart: gas beside a pool must not borrow its good name.
-    largest_explained, largest_loss, largest_at_edge
-        Rejection of gas, motion and field edges: correlation with what the reference had less, area within
-        `loss_reach_mm` that lost as much over the area that gained, share of the outline at the field's edge.
+        Gaussian sd before comparing; wider loses thin tongues, narrower lets noise in.
+    bone_detail
+        Ninth decile of the detail of 0.8 to 4 mm in natural-log lumbar images, which gives pixels of an unknown
+        display curve a scale. Median of tuning images, of which two in three lie within a quarter of it.
+    pools
+        How areas are judged.
     scatter
         Scatter-to-primary ratio behind a lumbar spine with its 1 sd, as no image states it.
     assumed_field_mm
@@ -60,24 +50,12 @@ class ContrastSettings:
     """
 
     outline_mg_cm2: float = 4.0
-    outline_of_peak: float = 0.15
+    working_mm: float = 0.5
     blur_mm: float = 0.7
-    seed_blur_mm: float = 1.6
-    seed_sd: float = 6.0
-    least_area_mm2: float = 25.0
-    least_radius_mm: float = 1.8
-    neck_mm: float = 3.0
-    calming_mm: tuple[float, ...] = (1.0, 1.6, 2.4)
-    outline_sd: float = 2.0
-    gas_reach_mm: float = 12.0
-    largest_explained: float = 0.4
-    largest_loss: float = 0.3
-    loss_reach_mm: float = 16.0
-    largest_at_edge: float = 0.06
+    bone_detail: float = 0.060
+    pools: PoolSettings = field(default_factory=PoolSettings)
     scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.7, 0.4))
     assumed_field_mm: float = 250.0
-    needle_width_mm: float = 2.2
-    needle_length_mm: float = 10.0
     match: MatchSettings = field(default_factory=MatchSettings)
 
 
@@ -93,6 +71,7 @@ class _Pair:
     mm_per_px: float
     method: ContrastMethod
     frame: int = 0
+    mask_frames: tuple[int, ...] = ()
 
 
 def segment_contrast(
@@ -126,6 +105,8 @@ def segment_contrast(
     if isinstance(found, MatchRefused):
         notes.append(f"subtraction refused: {found.reason}")
         return _single_image(notes)
+    if pair.method is ContrastMethod.CINE:
+        found = replace(found, cleared=_cleared(measured, pair, mm_per_px))
     return replace(found, notes=(*notes, *found.notes))
 
 
@@ -146,7 +127,16 @@ def _cine_pair(measured: Radiograph, mm_per_px: float, notes: list[str]) -> _Pai
         mm_per_px,
         ContrastMethod.CINE,
         frames.peak,
+        frames.mask,
     )
+
+
+def _cleared(measured: Radiograph, pair: _Pair, mm_per_px: float) -> BoolImage:
+    """Where contrast came and cleared again within the run, in the frame's pixels."""
+    count = measured.frames.count
+    maps = time_maps(measured.pixels, count, pair.mask_frames, measured.field_of_view, mm_per_px)
+    coarse = cleared(maps, mm_per_px).astype(np.float32)
+    return enlarged(coarse, maps.factor, measured.shape) > 0.5
 
 
 def _image_pair(measured: Radiograph, reference: Radiograph, mm_per_px: float, notes: list[str]) -> _Pair | None:
@@ -177,152 +167,110 @@ def _single_image(notes: list[str]) -> ContrastMask:
     )
 
 
+@dataclass(frozen=True)
+class _Level:
+    """Signal at a pool's outline and what it rests on. `scale` is None where no iodine may be claimed.
+
+    `relative_sd` is how far the level itself may be off (1 sd, as a fraction).
+    """
+
+    signal: float
+    scale: IodineScale | None
+    reason: str
+    estimated: bool
+    relative_sd: float
+
+
 def _by_subtraction(pair: _Pair, settings: ContrastSettings) -> ContrastMask | MatchRefused:
-    aligned = match(pair.reference, pair.measured, (pair.valid[1], pair.valid[0]), pair.mm_per_px, settings.match)
+    factor = max(1, round(settings.working_mm / pair.mm_per_px))
+    mm_per_px = pair.mm_per_px * factor
+    measured, reference = shrink(pair.measured, factor), shrink(pair.reference, factor)
+    fields = tuple(shrink_mask(valid, factor) for valid in pair.valid)
+    aligned = match(reference, measured, (fields[1], fields[0]), mm_per_px, settings.match)
     if isinstance(aligned, MatchRefused):
         return aligned
-    warped, known = warp_to_measured(pair.reference, aligned, pair.valid[1])
-    valid = known & pair.valid[0]
-    blur_px = settings.blur_mm / pair.mm_per_px
+    warped, known = warp_to_measured(reference, aligned, fields[1])
     linear = pair.quantity is Quantity.NATURAL_LOG
-    change = difference(pair.measured, warped, valid, linear, blur_px)
-    clean, metal = without_thin_metal(
-        change.signal, change.sd, settings.needle_width_mm / pair.mm_per_px, settings.needle_length_mm / pair.mm_per_px
-    )
-    change = replace(change, signal=np.where(valid, clean, np.float32(0)).astype(np.float32))
-    scale, iodine_reason = _scale_of(pair, settings)
-    mask, doubts = _pools(change, _outline_level(scale, linear, settings), pair.mm_per_px, settings)
-    if metal.any():
-        doubts.append("a needle in one of the two images was left out of the difference")
-    return _result(pair, change, mask, aligned, (scale, linear, iodine_reason, doubts), settings)
+    change = difference(measured, warped, known & fields[0], linear, settings.blur_mm / mm_per_px)
+    level = _outline_level(pair, change, mm_per_px, settings)
+    found = find_pools(change, level.signal, mm_per_px, level.estimated, settings.pools)
+    return _result(pair, found, level, aligned.on_finer_grid(factor), factor, settings)
 
 
-def _scale_of(pair: _Pair, settings: ContrastSettings) -> tuple[IodineScale | None, str]:
-    """The iodine scale that may be claimed, or None with the reason."""
-    if pair.quantity is not Quantity.NATURAL_LOG:
-        return None, "display pixels carry no absolute attenuation"
-    if pair.beam.tube_kv is None:
-        return None, "the tube voltage is not stated"
-    try:
-        return iodine_scale(pair.beam.tube_kv, pair.beam.filter_cu_mm or 0.0, settings.scatter), ""
-    except ValueError as error:
-        return None, str(error)
-
-
-def _pools(
-    change: Difference, level: float | None, mm_per_px: float, settings: ContrastSettings
-) -> tuple[BoolImage, list[str]]:
-    """Mask of the pools and what was turned down. `level` is the outline's signal; None: a share of each peak."""
-    bulk = change.valid & (np.abs(change.signal) < 4.0 * change.floor_sd)
-    wide = smooth(change.signal, settings.seed_blur_mm / mm_per_px)
-    seeds = (wide > np.maximum(settings.seed_sd * robust_sd(wide[bulk]), 1.3 * (level or 0.0))) & change.valid
-    aim = settings.outline_of_peak * float(np.quantile(wide[seeds], 0.9)) if level is None and seeds.any() else level
-    calm, lowest = _calmed(change, bulk, aim or 0.0, mm_per_px, settings)
-    low = (calm > np.maximum(lowest, level or 0.0)) & change.valid
-    low &= ~where_gas_left(change, low, settings.seed_blur_mm / mm_per_px, settings.gas_reach_mm / mm_per_px)
-    seeds &= low
-    kept = np.zeros(change.valid.shape, dtype=np.bool_)
-    turned_down: dict[str, float] = {}
-    filled = fill_small_holes(hysteresis(seeds, low), (2.0 / mm_per_px) ** 2)
-    for lobe in lobes(filled, settings.neck_mm / mm_per_px):
-        pixels = np.zeros_like(kept)
-        lobe.paint(pixels)
-        if level is None:
-            peak = float(np.quantile(calm[pixels], 0.95))
-            pixels &= calm > settings.outline_of_peak * peak
-        area_mm2 = float(pixels.sum()) * mm_per_px**2
-        if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
-            continue
-        doubt = _doubt(change, pixels, mm_per_px, settings)
-        if doubt:
-            turned_down[doubt] = turned_down.get(doubt, 0.0) + area_mm2
-        else:
-            kept |= pixels
-    return kept, [f"{area_mm2:.0f} mm² not taken for contrast: {doubt}" for doubt, area_mm2 in turned_down.items()]
-
-
-def _calmed(
-    change: Difference, bulk: BoolImage, level: float, mm_per_px: float, settings: ContrastSettings
-) -> tuple[FloatImage, FloatImage]:
-    """The difference blurred just enough for an outline at `level` to clear the noise, and the lowest outline."""
-    calm = change.signal
-    for blur_mm in (0.0, *settings.calming_mm):
-        calm = smooth(change.signal, blur_mm / mm_per_px)
-        noise = robust_sd(calm[bulk])
-        if settings.outline_sd * noise <= level:
-            break
-    # What blurring leaves of the noise it leaves of what bone edges make, too.
-    left = min(noise / max(change.floor_sd, 1e-12), 1.0)
-    return calm, np.maximum(settings.outline_sd * noise, np.float32(left) * change.sd)
-
-
-def _doubt(change: Difference, pixels: BoolImage, mm_per_px: float, settings: ContrastSettings) -> str:
-    """Why a region is no contrast, in words; empty when nothing speaks against it."""
-    if share_at_edge(pixels, change.valid, round(2.0 / mm_per_px)) > settings.largest_at_edge:
-        return "it runs along the edge of the common field of view"
-    if explained_by_reference(change, pixels, settings.seed_blur_mm / mm_per_px) > settings.largest_explained:
-        return "its outline is that of a darker area in the reference (gas that moved)"
-    if mirrored_loss(change, pixels, settings.loss_reach_mm / mm_per_px) > settings.largest_loss:
-        return "as much attenuation was lost beside it (something moved)"
-    return ""
-
-
-def _outline_level(scale: IodineScale | None, linear: bool, settings: ContrastSettings) -> float | None:
-    """Signal at a pool's outline, or None where pixels have no physical unit."""
-    if not linear:
-        return None
+def _outline_level(pair: _Pair, change: Difference, mm_per_px: float, settings: ContrastSettings) -> _Level:
+    """The signal of `outline_mg_cm2`: by physics for natural logs, else by the detail of the patient's own bone."""
     # Without a stated voltage 80 kVp serves for the outline only; no iodine is claimed from it.
-    return (scale or iodine_scale(80.0, 0.0, settings.scatter)).signal_of(settings.outline_mg_cm2)
+    typical = iodine_scale(80.0, 0.0, settings.scatter)
+    if pair.quantity is not Quantity.NATURAL_LOG:
+        shown = _bone_detail(change, mm_per_px) / settings.bone_detail
+        signal = shown * typical.signal_of(settings.outline_mg_cm2)
+        return _Level(signal, None, "display pixels carry no absolute attenuation", True, _DISPLAY_SD)
+    reason = "the tube voltage is not stated"
+    if pair.beam.tube_kv is not None:
+        try:
+            scale = iodine_scale(pair.beam.tube_kv, pair.beam.filter_cu_mm or 0.0, settings.scatter)
+            return _Level(scale.signal_of(settings.outline_mg_cm2), scale, "", False, scale.relative_sd)
+        except ValueError as error:
+            reason = str(error)
+    return _Level(typical.signal_of(settings.outline_mg_cm2), None, reason, False, typical.relative_sd)
 
 
-def _outline_sd_px(change: Difference, mask: BoolImage, level: float | None, blur_px: float) -> float:
-    """1 sd of the outline's place: noise, and a threshold that may be off by a quarter, over the rim's slope."""
-    rows, cols = rim(mask)
-    grad_r, grad_c = gradient(change.signal)
+def _bone_detail(change: Difference, mm_per_px: float) -> float:
+    """Ninth decile of the size of detail between 0.8 and 4 mm, off the field's edge, contrast, gas and metal."""
+    edge = np.pad(~change.valid, 1, constant_values=True)
+    inner = ~grown(edge, 6.0 / mm_per_px)[1:-1, 1:-1] & ~changed_places(change.signal, change.valid, mm_per_px)
+    if not inner.any():
+        inner = change.valid
+    coarse = smooth_within(change.reference, change.valid, 4.0 / mm_per_px)
+    return float(np.quantile(np.abs(change.reference - coarse)[inner], 0.9))
+
+
+def _outline_sd_px(found: Pools, level: _Level) -> float:
+    """1 sd of the outline's place: noise, and a level that may be off, over the outline's slope."""
+    rows, cols = rim(found.mask)
+    grad_r, grad_c = gradient(found.height)
     slope = float(np.median(np.hypot(grad_r[rows, cols], grad_c[rows, cols])))
-    at_rim = level if level is not None else float(np.median(change.signal[rows, cols]))
-    shift = np.hypot(change.floor_sd, 0.25 * at_rim) / max(slope, 1e-12)
-    return float(np.clip(np.hypot(shift, 0.3), 0.3, 4.0 * blur_px + 1.0))
+    shift = np.hypot(found.noise, level.relative_sd * level.signal) / max(slope, 1e-12)
+    return float(np.hypot(shift, 0.15))
 
 
 def _result(
-    pair: _Pair,
-    change: Difference,
-    mask: BoolImage,
-    aligned: Match,
-    found: tuple[IodineScale | None, bool, str, list[str]],
-    settings: ContrastSettings,
+    pair: _Pair, found: Pools, level: _Level, aligned: Match, factor: int, settings: ContrastSettings
 ) -> ContrastMask:
-    scale, linear, iodine_reason, doubts = found
     moved = float(np.sqrt((aligned.displacement**2).sum(axis=-1).mean() / 2.0))
     alignment = Alignment(aligned.matrix, float(np.hypot(aligned.uncertainty_px, moved)), 1.0 - aligned.correlation)
-    limit = None
-    if scale is not None:
-        lowest = settings.seed_sd / 2.0 * change.floor_sd
-        limit = float(scale.areal_mg_cm2(np.array([max(lowest, scale.signal_of(settings.outline_mg_cm2))]))[0])
-    if not mask.any():
-        return ContrastMask(
-            ContrastStatus.NOT_FOUND,
-            pair.method,
-            reason="no area rises above the noise of the difference" if not doubts else "; ".join(doubts),
-            iodine_reason=iodine_reason or "no contrast found",
-            detection_limit_mg_cm2=limit,
-            alignment=alignment,
-            frame=pair.frame,
-        )
-    blur_px = settings.blur_mm / pair.mm_per_px
-    level = _outline_level(scale, linear, settings)
-    return ContrastMask(
-        ContrastStatus.FOUND,
+    rows, cols = pair.measured.shape
+    limit = settings.outline_mg_cm2 * found.limit / level.signal
+    if level.scale is not None:
+        limit = float(level.scale.areal_mg_cm2(np.array([found.limit]))[0])
+    undecidable = enlarged(found.undecidable.astype(np.float32), factor, (rows, cols)) > 0.5
+    height = enlarged(found.height, factor, (rows, cols))
+    mask = (height > 0) & pair.valid[0]
+    notes = found.notes
+    if level.estimated:
+        notes = (*notes, "outline and detection limit rest on the detail of the patient's own bone (display pixels)")
+    nothing = ContrastMask(
+        ContrastStatus.NOT_FOUND,
         pair.method,
-        mask=mask,
-        signal=change.signal,
-        areal_iodine_mg_cm2=None if scale is None else scale.areal_mg_cm2(change.signal),
-        iodine_reason=iodine_reason,
-        iodine_relative_uncertainty=None if scale is None else scale.relative_sd,
-        outline_uncertainty_px=_outline_sd_px(change, mask, level, blur_px),
+        reason="; ".join(found.notes) or "no area rises above the noise of the difference",
+        iodine_reason=level.reason or "no contrast found",
         detection_limit_mg_cm2=limit,
         alignment=alignment,
         frame=pair.frame,
-        notes=tuple(doubts),
+        undecidable=undecidable,
+    )
+    if not mask.any():
+        return nothing
+    signal = enlarged(found.signal, factor, (rows, cols))
+    return replace(
+        nothing,
+        status=ContrastStatus.FOUND,
+        reason="",
+        mask=mask,
+        signal=signal,
+        areal_iodine_mg_cm2=None if level.scale is None else level.scale.areal_mg_cm2(signal),
+        iodine_reason=level.reason,
+        iodine_relative_uncertainty=None if level.scale is None else level.scale.relative_sd,
+        outline_uncertainty_px=_outline_sd_px(found, level) * factor,
+        notes=notes,
     )

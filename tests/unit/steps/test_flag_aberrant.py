@@ -104,3 +104,21 @@ def test_indeterminate_levels_name_no_level():
 def test_without_any_scale_only_what_cannot_be_excluded_is_said():
     branch = (slice(200, 204), slice(225, 285))
     assert codes(contrast(LATERAL_POOL, branch), geometry=NO_SCALE)[0] == "vascular-uptake-not-excluded"
+
+
+def test_contrast_that_clears_within_a_run_is_suspected_vascular_uptake_with_its_length():
+    import dataclasses
+
+    mask = np.zeros((200, 200), dtype=bool)
+    mask[60:140, 60:100] = True
+    gone = np.zeros_like(mask)
+    gone[100:103, 110:160] = True
+    seen = ContrastMask(ContrastStatus.FOUND, ContrastMethod.CINE, mask=mask, cleared=gone)
+    levels = LevelLabels(LevelStatus.INDETERMINATE, Anchor.NONE, (), reason="no anchor")
+    geometry = Geometry((0.5, 0.5), GeometrySource.GIVEN, 0.0)
+    flags = flag_aberrant(seen, Spread((), ()), levels, (), geometry)
+    suspected = next(flag for flag in flags if flag.code == "vascular-uptake-suspected")
+    # 50 pixels of 0.5 mm.
+    assert "over 25 mm about row 101, column 134" in suspected.evidence
+    still = flag_aberrant(dataclasses.replace(seen, cleared=np.zeros_like(mask)), Spread((), ()), levels, (), geometry)
+    assert "vascular-uptake-not-excluded" in {flag.code for flag in still}

@@ -1,0 +1,100 @@
+"""Iodine, gas and soft tissue drawn as areas of known attenuation into a difference of two images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from fluorospread.imaging.background import enlarged, interpolated, without_background
+from fluorospread.imaging.left_behind import explained_by_reference
+from fluorospread.imaging.pools import find_pools
+from fluorospread.imaging.subtraction import Difference
+
+SHAPE = (240, 240)
+MM_PER_PX = 0.5
+LEVEL, IODINE, GAS, NOISE = 0.025, 0.12, 0.3, 0.006
+ROWS, COLS = np.indices(SHAPE).astype(float)
+EVERYWHERE = np.ones(SHAPE, dtype=bool)
+
+
+def disc(row: float, col: float, radius: float) -> np.ndarray:
+    return np.hypot(ROWS - row, COLS - col) <= radius
+
+
+def change(before: np.ndarray, after: np.ndarray, iodine: np.ndarray, veil: np.ndarray | float = 0.0) -> Difference:
+    rng = np.random.default_rng(3)
+    body = 0.2 * ndimage.gaussian_filter(rng.normal(size=SHAPE), 8) / 0.035
+
+    def seen(gas: np.ndarray, extra: np.ndarray | float = 0.0) -> np.ndarray:
+        image = body - GAS * gas + extra + NOISE * 6.0 * rng.normal(size=SHAPE)
+        return ndimage.gaussian_filter(image, 1.4).astype(np.float32)
+
+    reference, measured = seen(before), seen(after, IODINE * iodine + veil)
+    return Difference(measured - reference, reference, EVERYWHERE)
+
+
+NOTHING = disc(0, 0, -1)
+
+
+def test_the_reference_explains_gas_that_left_and_not_iodine_that_came():
+    gas, iodine = disc(120, 70, 20), disc(120, 170, 20)
+    moved = change(gas, NOTHING, iodine)
+    explained = explained_by_reference(moved.signal, moved.reference, EVERYWHERE, MM_PER_PX)
+    explained = explained - np.median(explained)
+    # Within a fifth of what it lost: edges near the noise are left to nobody.
+    assert np.median(explained[disc(120, 70, 15)]) == pytest.approx(GAS, rel=0.2)
+    assert abs(np.median(explained[disc(120, 170, 15)])) < 0.1 * IODINE
+
+
+def test_gas_that_moved_away_from_beside_a_pool_leaves_the_pool_alone():
+    iodine, before, after = disc(120, 100, 22), disc(120, 148, 18), disc(140, 175, 18)
+    found = find_pools(change(before, after, iodine), LEVEL, MM_PER_PX, adaptive=False)
+    overlap = 2.0 * (found.mask & iodine).sum() / (found.mask.sum() + iodine.sum())
+    assert overlap > 0.93
+    # Where the gas was and where it now is nobody can tell.
+    assert found.undecidable[before & ~after & ~iodine].mean() > 0.8
+    assert found.undecidable[after].mean() > 0.8
+    assert found.undecidable[iodine].mean() < 0.05
+
+
+def test_a_faint_veil_over_half_the_field_is_no_contrast():
+    veil = 2.0 * LEVEL / (1.0 + np.exp(-(COLS - 120.0) / 30.0))
+    found = find_pools(change(NOTHING, NOTHING, NOTHING, veil), LEVEL, MM_PER_PX, adaptive=False)
+    assert not found.mask.any()
+
+
+def test_a_weak_area_is_not_claimed_and_not_denied():
+    # 1.3 outline levels: above the outline, below what a pool must rise to.
+    weak = disc(120, 120, 20) * (1.3 * LEVEL / IODINE)
+    found = find_pools(change(NOTHING, NOTHING, weak), LEVEL, MM_PER_PX, adaptive=False)
+    assert not found.mask.any()
+    assert found.undecidable[disc(120, 120, 14)].mean() > 0.5
+
+
+def test_the_limit_is_three_noise_sds_but_never_below_the_outline():
+    found = find_pools(change(NOTHING, NOTHING, NOTHING), LEVEL, MM_PER_PX, adaptive=False)
+    assert found.limit == pytest.approx(max(LEVEL, 3.0 * found.noise))
+
+
+def test_the_background_is_taken_from_beside_a_pool_and_not_from_it():
+    slope = (0.001 * COLS).astype(np.float32)
+    planted = (slope + IODINE * disc(120, 120, 25)).astype(np.float32)
+    noise = np.float32(NOISE) * ndimage.gaussian_filter(np.random.default_rng(1).normal(size=SHAPE), 1.4)
+    left, quiet = without_background(planted + noise.astype(np.float32), EVERYWHERE, MM_PER_PX, 25.0)
+    assert not quiet[disc(120, 120, 25)].any()
+    assert np.median(left[disc(120, 120, 22)]) == pytest.approx(IODINE, rel=0.05)
+
+
+def test_a_constant_is_interpolated_as_itself():
+    known = ~disc(120, 120, 60)
+    image = np.where(known, np.float32(0.7), np.float32(9.0)).astype(np.float32)
+    assert np.allclose(interpolated(image, known, 24.0), 0.7, atol=1e-4)
+
+
+def test_enlarging_puts_block_centres_where_they_were():
+    ramp = np.arange(8, dtype=np.float32)[None, :] * np.ones((4, 1), np.float32)
+    large = enlarged(ramp, 2, (9, 17))
+    assert large.shape == (9, 17)
+    # Block 3 covers columns 6 and 7, so its value 3 lies between them.
+    assert 0.5 * (large[4, 6] + large[4, 7]) == pytest.approx(3.0, abs=1e-6)
