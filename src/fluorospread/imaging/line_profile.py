@@ -1,0 +1,157 @@
+"""What lies along a thin bright line: its height over both flanks, its width, its ends, and what is at them.
+
+Points are (row, col) px; an *index* is a place along the line in samples of the profile, a pixel apart; an
+*end* is an index and the step (-1 or 1) that leads outwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fluorospread.imaging.normalisation import BoolArray, FloatArray, robust_sd
+from fluorospread.imaging.profiles import (
+    Strip,
+    Vector,
+    follow_ridge,
+    full_width_px,
+    ridge_height,
+    run_end,
+    running_median,
+    straightened,
+    strip_along,
+)
+
+PointPx = tuple[float, float]
+End = tuple[float, int]
+
+# Half width of the strip looked at, and how far it goes on beyond the line's ends.
+_BESIDE_MM, _BEYOND_MM = 7.0, 25.0
+
+
+@dataclass(frozen=True)
+class LineProfile:
+    """A line resampled along the ridge that it follows.
+
+    Attributes
+    ----------
+    values
+        (along, across), the ridge at across 0.
+    height, step
+        (along,) of its core above the mean of its flanks (0 outside the field of view), and of the right flank
+        above the left, in units of the image.
+    plateau
+        Median height between the ends that were given.
+    width_mm
+        Full width at half height, inf where it does not come down.
+    """
+
+    strip: Strip
+    offset_px: Vector
+    values: FloatArray
+    height: Vector
+    step: Vector
+    plateau: float
+    width_mm: float
+    mm_per_px: float
+
+    def point(self, index: float) -> PointPx:
+        """(row, col) of a place along the line."""
+        samples = np.arange(len(self.offset_px))
+        along = float(np.interp(index, samples, self.strip.along_px))
+        return self.strip.point(along, float(np.interp(index, samples, self.offset_px)))
+
+    def ends(self, level: float) -> tuple[tuple[float, bool], tuple[float, bool]]:
+        """Index (sub-sample) of both ends at a share `level` of the plateau, and whether the line really ends there."""
+        from scipy import ndimage
+
+        even = ndimage.gaussian_filter1d(self.height, 0.3 / self.mm_per_px)
+        reach = max(2, round(0.8 / self.mm_per_px))
+        middle = len(self.height) // 2
+        first = run_end(even, middle, -1, self.plateau, level * self.plateau, reach)
+        return first, run_end(even, middle, 1, self.plateau, level * self.plateau, reach)
+
+    def at_field_edge(self, end: End) -> bool:
+        """Whether the field of view ends within 3 mm outwards of an end."""
+        ahead = np.arange(0, round(3.0 / self.mm_per_px) + 1) * end[1] + round(end[0])
+        middle = self.strip.inside[:, len(self.strip.across_px) // 2]
+        within = (ahead >= 0) & (ahead < len(middle))
+        return not within.all() or not bool(middle[ahead].all())
+
+    def broad_height(self, end: End, run_mm: float) -> float:
+        """Height of what lies at an end, averaged over 1.6 mm of width, 0 without any.
+
+        A thin line gives half its own height, a ring or disc of a few mm twice. Of a line of `run_mm` the part
+        next to the other end does not count.
+        """
+        from scipy import ndimage
+
+        index, step = end
+        across, mm_per_px = self.strip.across_px, self.mm_per_px
+        core = self.values[:, np.abs(across) <= 0.8 / mm_per_px].mean(axis=1)
+        beside = (np.abs(across) >= 1.8 / mm_per_px) & (np.abs(across) <= 3.2 / mm_per_px)
+        left = self.values[:, beside & (across < 0)].mean(axis=1)
+        right = self.values[:, beside & (across > 0)].mean(axis=1)
+        height = ndimage.uniform_filter1d(core - np.maximum(left, right), max(1, round(2.5 / mm_per_px)))
+        around = np.arange(-round(min(6.0, 0.3 * run_mm) / mm_per_px), round(8.0 / mm_per_px)) * step + round(index)
+        around = around[(around >= 0) & (around < len(height))]
+        return float(height[around].max()) if around.size else 0.0
+
+
+def line_profile(image: FloatArray, valid: BoolArray, ends: tuple[PointPx, PointPx], mm_per_px: float) -> LineProfile:
+    """The profile along the line between two places, carried on beyond both.
+
+    Raises
+    ------
+    ValueError
+        When both ends are the same.
+    """
+    (r0, c0), (r1, c1) = ends
+    length_px = float(np.hypot(r1 - r0, c1 - c0))
+    strip = strip_along(image, valid, ends, _BESIDE_MM / mm_per_px, _BEYOND_MM / mm_per_px)
+    offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px, (0.0, length_px))
+    values = straightened(strip, offset)
+    height, step = ridge_height(values, strip.across_px, 0.3 / mm_per_px, (1.1 / mm_per_px, 2.2 / mm_per_px))
+    height = np.where(strip.inside[:, len(strip.across_px) // 2], height, 0.0)
+    body = (strip.along_px >= 0) & (strip.along_px <= length_px)
+    width_mm = full_width_px(values[body], strip.across_px, 2.5 / mm_per_px) * mm_per_px
+    return LineProfile(strip, offset, values, height, step, float(np.median(height[body])), width_mm, mm_per_px)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What speaks for a rod of metal in a stretch of a line; `unevenness` and the rest are over its own height.
+
+    Attributes
+    ----------
+    noise
+        1 sd of the height from sample to sample, in units of the image.
+    filled
+        Share of the stretch that reaches half the slowly changing height.
+    scatter, background, lowest
+        1 robust sd of the height; median difference of the flanks; how far its lowest tenth falls short.
+    """
+
+    noise: float
+    filled: float
+    scatter: float
+    background: float
+    lowest: float
+
+
+def run_between(profile: LineProfile, first: int, last: int) -> Run:
+    """The stretch from sample `first` to `last`, both included."""
+    stretch = profile.height[first : last + 1]
+    # Bone behind metal and display curves change a rod's height slowly; unevenness is what is quicker.
+    slow = running_median(stretch, max(3, round(10.0 / profile.mm_per_px)))
+    slow = np.clip(slow, 0.5 * profile.plateau, 2.0 * profile.plateau)
+    even: npt.NDArray[np.float64] = stretch / slow
+    return Run(
+        noise=max(robust_sd(np.diff(stretch)) / float(np.sqrt(2.0)), 1e-9),
+        filled=float((even > 0.5).mean()),
+        scatter=robust_sd(even),
+        background=float(np.median(np.abs(profile.step[first : last + 1] / slow))),
+        lowest=1.0 - float(np.quantile(even, 0.1)),
+    )
