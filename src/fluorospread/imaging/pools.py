@@ -48,6 +48,8 @@ class PoolSettings:
         Signal, in outline levels, from which an area too weak to claim is not denied either.
     small_area_mm2, small_rise
         Beside a larger pool, smaller areas than this must rise so far.
+    least_main_mm2
+        Without an area of this size, small ones are more often gas or metal than contrast, and none is claimed.
     neck_mm
         Parts joined by less are judged apart.
     largest_ownership, largest_along_gas, largest_at_edge
@@ -77,6 +79,7 @@ class PoolSettings:
     wonder_levels: float = 0.6
     small_area_mm2: float = 200.0
     small_rise: float = 3.0
+    least_main_mm2: float = 300.0
     neck_mm: float = 3.0
     largest_ownership: float = 0.72
     largest_along_gas: float = 0.5
@@ -298,6 +301,8 @@ def _doubt(pixels: BoolArray, rise: float, scene: _Scene, settings: PoolSettings
 def _small_beside_large(kept: BoolArray, wide: FloatArray, scene: _Scene, settings: PoolSettings) -> BoolArray:
     """Small weak areas beside a large one: soft tissue and bone edges far more often than contrast."""
     found = regions(kept)
+    if found and found[0].area_px * scene.mm_per_px**2 < settings.least_main_mm2:
+        return kept
     weak = np.zeros_like(kept)
     for area in found:
         small = area.area_px * scene.mm_per_px**2 < settings.small_area_mm2

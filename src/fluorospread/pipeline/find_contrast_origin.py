@@ -40,9 +40,11 @@ def find_contrast_origin(
     if not inflow.mask or not inflow.flows_in:
         return ()
     before = _single(radiograph, mean_frame(radiograph.pixels, inflow.mask))
+    # Where a run as a whole shows an inflow, its first pools may be small.
+    early = replace(settings.contrast, pools=replace(settings.contrast.pools, least_main_mm2=0.0))
     found: dict[Side, NeedleTip] = {}
     for index in _walk(inflow.mask[-1], inflow.peak):
-        contrast = segment_contrast(_single(radiograph, radiograph.pixels(index)), before, settings.contrast)
+        contrast = segment_contrast(_single(radiograph, radiograph.pixels(index)), before, early)
         if contrast.mask is None:
             continue
         spread = measure_spread(contrast, levels, junctions, (), radiograph.geometry, settings.spread)
