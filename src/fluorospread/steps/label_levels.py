@@ -88,7 +88,7 @@ class LabelSettings:
     least_anchor: float = 0.75
     most_misfit: float = 1.5
     most_crowding: float = 2.7
-    most_curve_deg: float = 24.0
+    most_curve_deg: float = 30.0
     least_frontal: float = 0.6
     least_centre: float = 0.3
     most_moved: float = 0.3
