@@ -80,6 +80,33 @@ class LineProfile:
         within = (ahead >= 0) & (ahead < len(middle))
         return not within.all() or not bool(middle[ahead].all())
 
+    def goes_on(self, end: End) -> bool:
+        """Whether the line, bent or fainter, is found again in the 15 mm beyond an end.
+
+        Looked for in a fan of straight ways out of the end: 20 degrees to either side, from up to 1 mm beside it,
+        1 to 15 mm beyond. Found where seven tenths of a way stand out by half the plateau over both flanks.
+        """
+        from scipy import ndimage
+
+        scale = self.mm_per_px
+        middle = len(self.strip.across_px) // 2
+        beyond = np.arange(1.0, 15.0, 0.25) / scale
+        turn = np.tan(np.deg2rad(np.arange(-20.0, 20.5, 1.0)))[:, None, None]
+        beside = (np.arange(-1.0, 1.1, 0.25) / scale)[None, :, None]
+        across_step = float(self.strip.across_px[1] - self.strip.across_px[0])
+        rows = np.broadcast_to(end[0] + end[1] * beyond, (turn.shape[0], beside.shape[1], len(beyond)))
+        centre = beside + turn * beyond
+
+        def at(offset_mm: float) -> FloatArray:
+            cols = middle + (centre + offset_mm / scale) / across_step
+            return np.asarray(ndimage.map_coordinates(self.values, [rows, cols], order=1, mode="nearest"))
+
+        core = (at(-0.2) + at(0.0) + at(0.2)) / 3.0
+        flanks = np.maximum((at(-1.2) + at(-1.6)) / 2.0, (at(1.2) + at(1.6)) / 2.0)
+        height = ndimage.uniform_filter1d(core - flanks, 5, axis=2)
+        found = (height > 0.5 * self.plateau).mean(axis=2)
+        return bool(found.max() >= 0.7)
+
     def broad_height(self, end: End, run_mm: float) -> float:
         """Height of what lies at an end, averaged over 1.6 mm of width, 0 without any.
 

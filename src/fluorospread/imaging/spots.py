@@ -20,26 +20,37 @@ class Spot:
 
     `strength` is the weaker of its two curvatures times the squared scale, in units of the image: about a
     third of the height of a disc of the scale looked for, and next to nothing on lines and edges. `height`
-    is its height above the brightest straight line of `line_px` through it.
+    is its height above the brightest straight line of `line_px` through it. `salience` is its strength over
+    the root mean square of what else looks like a disc around: that is high where bone is coarse.
     """
 
     centre: tuple[float, float]
     strength: float
     height: float
+    salience: float
+
+
+# Neighbourhood of the salience, and what in its middle belongs to the disc itself, over the disc's scale.
+_AROUND, _OWN = 29.0, 6.0
 
 
 def compact_spots(
     image: FloatArray, valid: BoolArray, sigma_px: float, least_strength: float, line_px: float, most: int = 12
 ) -> list[Spot]:
-    """The strongest discs of about `sigma_px` (radius over root two) that lie inside `valid`, strongest first."""
+    """The strongest discs of about `sigma_px` (radius over root two) that lie inside `valid`, strongest first.
+
+    Discs stronger than `least_strength` count no more than that in the salience of others, so that metal beside
+    metal is still salient.
+    """
     from scipy import ndimage
 
     factor = max(1, int(sigma_px / 1.9))
     coarse, inside = shrink(image, factor), shrink_mask(valid, factor)
     sigma = sigma_px / factor
-    h_rr = ndimage.gaussian_filter(coarse, sigma, order=(2, 0), truncate=3.5)
-    h_cc = ndimage.gaussian_filter(coarse, sigma, order=(0, 2), truncate=3.5)
-    h_rc = ndimage.gaussian_filter(coarse, sigma, order=(1, 1), truncate=3.5)
+    # Cut off earlier, the kernels do not sum to zero and answer to the image's level as to a disc.
+    h_rr = ndimage.gaussian_filter(coarse, sigma, order=(2, 0), truncate=5.0)
+    h_cc = ndimage.gaussian_filter(coarse, sigma, order=(0, 2), truncate=5.0)
+    h_rc = ndimage.gaussian_filter(coarse, sigma, order=(1, 1), truncate=5.0)
     weaker = -(0.5 * (h_rr + h_cc) + np.sqrt((0.5 * (h_rr - h_cc)) ** 2 + h_rc**2)) * sigma**2
     inside = ndimage.binary_erosion(inside, iterations=max(1, round(2.4 * sigma)), border_value=0)
     weaker = np.where(inside, weaker, 0.0)
@@ -52,9 +63,20 @@ def compact_spots(
             (float(rows[i]) * factor + shift, float(cols[i]) * factor + shift),
             float(weaker[rows[i], cols[i]]),
             _above_lines(coarse, (float(rows[i]), float(cols[i])), line_px / factor),
+            float(weaker[rows[i], cols[i]]) / _rms_around(weaker, (int(rows[i]), int(cols[i])), sigma, least_strength),
         )
         for i in order
     ]
+
+
+def _rms_around(response: FloatArray, at: tuple[int, int], sigma: float, cap: float) -> float:
+    """Root mean square of the positive response around a place, its middle left out, never zero."""
+    reach = round(_AROUND * sigma)
+    top, left = max(at[0] - reach, 0), max(at[1] - reach, 0)
+    near = np.clip(response[top : at[0] + reach, left : at[1] + reach], 0.0, cap)
+    rows, cols = np.ogrid[: near.shape[0], : near.shape[1]]
+    outside = (rows + top - at[0]) ** 2 + (cols + left - at[1]) ** 2 > (_OWN * sigma) ** 2
+    return max(float(np.sqrt((near[outside].astype(np.float64) ** 2).mean())), 1e-9) if outside.any() else 1e-9
 
 
 def _above_lines(image: FloatArray, at: tuple[float, float], line_px: float) -> float:

@@ -141,3 +141,12 @@ def test_a_ray_runs_from_a_spot_to_the_end_of_its_shaft():
     assert ray.direction == pytest.approx((0.0, 1.0), abs=0.06)
     assert ray.end_px == pytest.approx(29.5, abs=1.5)
     assert ray_from((2.0 * disc(80, 90)).astype(np.float32), (80.0, 90.0), (8.0, 70.0), 0.2, 0.2) is None
+
+
+def test_the_level_of_the_image_does_not_make_a_spot_stronger():
+    image = np.zeros((120, 130), dtype=np.float32)
+    rows, cols = np.indices(image.shape)
+    image[np.hypot(rows - 60, cols - 65) <= 5] = 1.0
+    valid = np.ones(image.shape, dtype=np.bool_)
+    (low,), (high,) = (compact_spots(image + level, valid, 3.6, 0.1, 22.0) for level in (0.0, 6.0))
+    assert high.strength == pytest.approx(low.strength, abs=0.002)

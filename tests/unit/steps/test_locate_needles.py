@@ -120,6 +120,18 @@ def test_a_wire_across_the_whole_field_is_no_needle():
     assert isinstance(found, NotFound)
 
 
+def test_a_wire_that_bends_within_the_field_has_no_tip_at_its_bend():
+    bend = (200.0, 300.0)
+    image = spine() + np.maximum(rod(bend, (160.0, 460.0)), rod(bend, (210.0, -40.0)))
+    assert isinstance(locate_needles(radiograph(image), LEVELS), NotFound)
+
+
+def test_a_needle_along_the_beam_is_found_where_bone_hides_much_of_its_hub():
+    spot = 0.4 * np.exp(-0.5 * (np.hypot(ROWS - 240.0, COLS - 290.0) / 2.6) ** 4)
+    (found,) = locate_needles(radiograph(spine() + spot), LEVELS)
+    assert apart_mm(found.tip_px, (240.0, 290.0)) < 2.0
+
+
 def test_a_broad_band_is_no_needle():
     band = rod((240.0, 280.0), (290.0, 370.0), sd_px=4.0)
     assert isinstance(locate_needles(radiograph(spine() + band), LEVELS), NotFound)

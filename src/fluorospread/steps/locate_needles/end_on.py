@@ -23,7 +23,8 @@ def end_on_needles(frame: SearchedFrame, shafts: list[Shaft], settings: NeedleSe
         nearest, farthest = settings.end_on_lateral_mm
         if not nearest <= frame.lateral_mm(spot.centre) <= farthest:
             continue
-        if any(0 < apart_px(spot.centre, other.centre) * scale < settings.alone_mm for other in frame.spots):
+        rivals = [other for other in frame.spots if other is not spot and other.strength > 0.5 * spot.strength]
+        if any(apart_px(spot.centre, rival.centre) * scale < settings.alone_mm for rival in rivals):
             continue
         shaft = _foreshortened(frame, spot, settings)
         if shaft is not None and not any(apart_px(spot.centre, s.tail) * scale < 12.0 for s in shafts):
@@ -40,6 +41,6 @@ def _foreshortened(frame: SearchedFrame, spot: Spot, settings: NeedleSettings) -
     if ray is not None:
         tip = (spot.centre[0] + ray.end_px * ray.direction[0], spot.centre[1] + ray.end_px * ray.direction[1])
         return Shaft(tip, spot.centre, ray.direction, 1.0 / scale, 0.7, ray.end_px)
-    if spot.strength < settings.end_on_over_least * least or spot.height < settings.end_on_height * least:
+    if spot.salience * spot.height < settings.end_on_salience * least:
         return None
     return Shaft(spot.centre, spot.centre, None, 1.8 / scale, 0.6, 0.0)

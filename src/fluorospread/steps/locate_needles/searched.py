@@ -13,6 +13,9 @@ from fluorospread.model.geometry import PointPx
 from fluorospread.model.radiograph import BoolImage, FloatImage, Quantity, Radiograph
 from fluorospread.steps.locate_needles.settings import NeedleSettings
 
+# More discs of a hub's size than this are letters or trabeculae.
+_MOST_SPOTS = 12
+
 
 @dataclass(frozen=True)
 class Shaft:
@@ -77,10 +80,12 @@ def searched_frame(radiograph: Radiograph, levels: LevelLabels, settings: Needle
         low, high = np.quantile(image[valid][::5], [0.01, 0.99])
         least_height = settings.least_relative_height * float(high - low)
     scale = mm_per_px * factor
-    spots = compact_spots(
-        image, valid, settings.spot_sigma_mm / scale, settings.spot_over_least * least_height, 5.0 / scale
-    )
-    return SearchedFrame(image, valid, factor, scale, least_height, levels, tuple(spots))
+    strong = settings.spot_over_least * least_height
+    # A display curve takes a hub's height away, but leaves it the most salient disc around.
+    spots = compact_spots(image, valid, settings.spot_sigma_mm / scale, 0.7 * strong, 5.0 / scale, 4 * _MOST_SPOTS)
+    likely, certain = settings.spot_salience
+    hubs = [s for s in spots if s.salience >= certain or (s.strength >= strong and s.salience >= likely)]
+    return SearchedFrame(image, valid, factor, scale, least_height, levels, tuple(hubs[:_MOST_SPOTS]))
 
 
 def apart_px(a: PointPx, b: PointPx) -> float:

@@ -45,18 +45,23 @@ class NeedleSettings:
     tip_level
         Height, as a share of the shaft's, taken for the tip; below a half because the bevel thins out.
     with_spot
-        Limits for a line that ends in a dense spot of a hub's size, which bone edges hardly do.
+        Limits for a line that ends in a dense spot of a hub's size lateral to it, which bone edges hardly do.
     spot_sigma_mm, spot_over_least
         Scale of the dense spot that a hub makes, and its least strength over the least height of a shaft.
-    end_on_over_least, end_on_height
-        A needle seen along its shaft: least strength of its spot, and its least height above all lines through
-        it, both over the least height of a shaft.
+    spot_salience
+        Salience from which a spot of that strength is taken for a hub, and one of 0.7 of it, too.
+    spot_beyond_mm
+        How far beyond the end of a shaft the middle of its hub's spot may lie.
+    end_on_salience
+        A needle seen along its shaft: least salience of its spot, times its height above all lines through it
+        over the least height of a shaft.
     end_on_lateral_mm
         Least and greatest distance of such a hub from the midline: the junctions lie 18 to 35 mm from it.
     end_on_beyond_mm
         Greatest distance of such a hub beyond the first and last body.
     alone_mm
-        Least distance of such a hub from other dense spots: letters and teeth of bone come in rows.
+        Least distance of such a hub from other spots of at least half its strength: letters and teeth of bone
+        come in rows.
     ray_mm
         Nearest and farthest end of a foreshortened shaft from the middle of its hub.
     most_needles
@@ -81,8 +86,9 @@ class NeedleSettings:
     with_spot: ShaftLimits = field(default_factory=lambda: ShaftLimits(4.0, 0.85, 3.9))
     spot_sigma_mm: float = 0.85
     spot_over_least: float = 1.2
-    end_on_over_least: float = 1.9
-    end_on_height: float = 3.0
+    spot_salience: tuple[float, float] = (17.0, 25.0)
+    spot_beyond_mm: float = 3.5
+    end_on_salience: float = 70.0
     end_on_lateral_mm: tuple[float, float] = (15.0, 55.0)
     alone_mm: float = 12.0
     end_on_beyond_mm: float = 15.0

@@ -36,7 +36,7 @@ def as_shaft(frame: SearchedFrame, segment: Segment, settings: NeedleSettings) -
     leaves = [not closed or profile.at_field_edge(end) for (_, closed), end in zip(found, ends, strict=True)]
     length_mm = (ends[1][0] - ends[0][0]) * frame.mm_per_px
     hubs = [profile.broad_height(end, length_mm) / profile.plateau for end in ends]
-    spots = [_spot_at(frame, profile, end) for end in ends]
+    spots = [_spot_at(frame, profile, end, settings.spot_beyond_mm) for end in ends]
     places = [profile.point(index) for index, _ in ends]
     lateral_mm = [frame.lateral_mm(place) for place in places]
     tail = _tail_end(leaves, (hubs, spots), lateral_mm, settings)
@@ -47,7 +47,13 @@ def as_shaft(frame: SearchedFrame, segment: Segment, settings: NeedleSettings) -
     if max(spots) == 0 and not any(leaves) and _meets_midline(frame, places, tail):
         return "lines cross the midline or come from it, as no needle does"
     limits = settings.with_hub if hubs[tail] > settings.least_hub_over_shaft else settings.without_hub
-    return _measured(profile, ends, tail, (settings.with_spot if spots[tail] > 0 else limits, settings.least_snr))
+    if spots[tail] > 0 and (lateral_mm[tail] >= lateral_mm[1 - tail] or not frame.levels.vertebrae):
+        limits = settings.with_spot
+    elif spots[tail] == 0 and any(
+        profile.goes_on(e) for e, leaves_here in zip(ends, leaves, strict=True) if not leaves_here
+    ):
+        return "lines go on beyond what looked like a tip, as wires and catheters do"
+    return _measured(profile, ends, tail, (limits, settings.least_snr))
 
 
 def _measured(profile: LineProfile, ends: list[End], tail: int, limits: tuple[ShaftLimits, float]) -> Shaft | str:
@@ -124,15 +130,15 @@ def _unlikeness(run: Run, width_mm: float, limits: ShaftLimits) -> float:
     return run.scatter / 0.2 + run.background / 0.3 + max(width_mm - 0.7, 0.0) / 0.4 + max(run.lowest, 0.0) / 0.35
 
 
-def _spot_at(frame: SearchedFrame, profile: LineProfile, end: End) -> float:
+def _spot_at(frame: SearchedFrame, profile: LineProfile, end: End, beyond_mm: float) -> float:
     """Strength, over the least height of a shaft, of the spot in which a line's end lies; 0 without."""
-    place, reach = profile.point(end[0]), 5.0 / frame.mm_per_px
+    place, scale = profile.point(end[0]), frame.mm_per_px
     direction = profile.strip.direction
     strongest = 0.0
     for spot in frame.spots:
         away = (spot.centre[0] - place[0], spot.centre[1] - place[1])
         along = end[1] * (away[0] * direction[0] + away[1] * direction[1])
         beside = abs(away[1] * direction[0] - away[0] * direction[1])
-        if -0.4 * reach <= along <= reach and beside <= 0.3 * reach:
+        if -4.0 <= along * scale <= beyond_mm and beside * scale <= 1.5:
             strongest = max(strongest, spot.strength / frame.least_height)
     return strongest
