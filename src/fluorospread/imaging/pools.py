@@ -18,6 +18,10 @@ from fluorospread.imaging.subtraction import Difference, without_thin_metal
 
 _ALONG_GAS = "it lies along gas that moved"
 _OWNED = "its outline is one that the reference has, too (gas or tissue that moved)"
+_BESIDE_LOSS = "beside it nearly as much attenuation was lost, as where gas moves"
+_SMALL = "areas this small are more often gas or metal on their own"
+# Turned down for doubt about where a gain came from, not for its size: no background is taken there.
+_NO_BACKGROUND = frozenset({_OWNED, _BESIDE_LOSS})
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class PoolSettings:
     largest_ownership, largest_along_gas, largest_at_edge
         Share of the outline that the reference has, that runs along gas, and that runs at the field's edge,
         from which an area is turned down.
+    least_over_losses
+        An area must rise by this many times what the most losing tenth of the field lost at least.
+    loss_reach_mm, largest_loss
+        An area is turned down where the loss within this reach of it is more than that share of its gain: what
+        moved by less than the reach has lost elsewhere what it gained here.
     hole_mm
         Holes narrower than this belong to the pool.
     dark_levels
@@ -81,9 +90,12 @@ class PoolSettings:
     small_rise: float = 3.0
     least_main_mm2: float = 300.0
     neck_mm: float = 3.0
-    largest_ownership: float = 0.72
+    largest_ownership: float = 0.68
     largest_along_gas: float = 0.5
     largest_at_edge: float = 0.25
+    least_over_losses: float = 3.2
+    loss_reach_mm: float = 15.0
+    largest_loss: float = 0.4
     hole_mm: float = 3.0
     dark_levels: float = 2.0
 
@@ -134,6 +146,14 @@ class _Scene:
 
 
 @dataclass(frozen=True)
+class _Losses:
+    """What a field without contrast would gain as well: places that lost, and how much a tenth of the field lost."""
+
+    calm: FloatArray
+    usual: float
+
+
+@dataclass(frozen=True)
 class _Search:
     kept: BoolArray
     calm: FloatArray
@@ -142,7 +162,7 @@ class _Search:
     turned_down: dict[str, float]
     doubtful: BoolArray
     owned: BoolArray
-    """Turned down for its outline alone: no background either."""
+    """Turned down for its outline or for a loss beside it: no background either."""
 
 
 def find_pools(
@@ -244,6 +264,7 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: _Scene, adaptive: bool,
     kept, owned = np.zeros_like(above), np.zeros_like(above)
     doubtful = _weak_areas(wide > settings.wonder_levels * level, filled, mm_per_px, settings)
     turned_down: dict[str, float] = {}
+    losses = _losses(signal, wide, filled, scene)
     for lobe in lobes(filled, settings.neck_mm / mm_per_px):
         area_mm2 = lobe.area_px * mm_per_px**2
         if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
@@ -251,11 +272,11 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: _Scene, adaptive: bool,
         pixels = np.zeros_like(kept)
         lobe.paint(pixels)
         rise = _rise(wide, lobe, level)
-        doubt = _doubt(pixels, rise, scene, settings)
+        doubt = _doubt(pixels, rise, losses, scene, settings)
         if doubt:
             turned_down[doubt] = turned_down.get(doubt, 0.0) + area_mm2
             doubtful |= pixels
-            if doubt == _OWNED:
+            if doubt in _NO_BACKGROUND:
                 owned |= pixels
         elif adaptive:
             # Pools of this block rise about 4.5 outline levels; half of what differs from that is the estimate's.
@@ -263,7 +284,16 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: _Scene, adaptive: bool,
         else:
             kept |= pixels
     weak = _small_beside_large(kept, wide, scene, settings)
+    if kept.any() and not (kept & ~weak).any():
+        turned_down[_SMALL] = turned_down.get(_SMALL, 0.0) + float(kept.sum()) * mm_per_px**2
     return _Search(kept & ~weak, calm, noise, blur_mm, turned_down, doubtful | weak, owned)
+
+
+def _losses(signal: FloatArray, wide: FloatArray, above: BoolArray, scene: _Scene) -> _Losses:
+    """Losses are free of contrast, and where nothing was injected they are as large as the gains."""
+    elsewhere = scene.valid & ~above
+    usual = -float(np.quantile(wide[elsewhere], 0.1)) if elsewhere.any() else 0.0
+    return _Losses(smooth(signal, 1.0 / scene.mm_per_px), usual)
 
 
 def _weak_areas(above: BoolArray, seeded: BoolArray, mm_per_px: float, settings: PoolSettings) -> BoolArray:
@@ -281,7 +311,7 @@ def _rise(wide: FloatArray, area: Region, level: float) -> float:
     return float(np.quantile(wide[area.window][area.pixels], 0.8)) / max(level, 1e-12)
 
 
-def _doubt(pixels: BoolArray, rise: float, scene: _Scene, settings: PoolSettings) -> str:
+def _doubt(pixels: BoolArray, rise: float, losses: _Losses, scene: _Scene, settings: PoolSettings) -> str:
     """Why an area is no contrast, in words; empty when nothing speaks against it."""
     rows, cols = rim(pixels)
     inner = ~grown(np.pad(~scene.valid, 1, constant_values=True), 2.0 / scene.mm_per_px)[1:-1, 1:-1]
@@ -295,7 +325,18 @@ def _doubt(pixels: BoolArray, rise: float, scene: _Scene, settings: PoolSettings
         return _ALONG_GAS
     if rise < settings.least_rise:
         return "it hardly rises above the outline's level"
+    if rise * scene.level < settings.least_over_losses * losses.usual:
+        return "it rises no more than this field loses elsewhere"
+    if _loss_beside(losses.calm, pixels, scene, settings) > settings.largest_loss:
+        return _BESIDE_LOSS
     return ""
+
+
+def _loss_beside(calm: FloatArray, pixels: BoolArray, scene: _Scene, settings: PoolSettings) -> float:
+    """Attenuation lost around an area, as a share of what it gained."""
+    near = grown(pixels, settings.loss_reach_mm / scene.mm_per_px) & scene.valid & ~pixels
+    lost = float(-calm[near & (calm < -scene.level)].sum())
+    return lost / max(float(np.maximum(calm[pixels], 0.0).sum()), 1e-12)
 
 
 def _small_beside_large(kept: BoolArray, wide: FloatArray, scene: _Scene, settings: PoolSettings) -> BoolArray:

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from fluorospread.imaging.background import enlarged, interpolated, without_background
 from fluorospread.imaging.left_behind import explained_by_reference
-from fluorospread.imaging.pools import find_pools
+from fluorospread.imaging.pools import PoolSettings, find_pools
 from fluorospread.imaging.subtraction import Difference
 
 SHAPE = (240, 240)
@@ -56,6 +56,37 @@ def test_gas_that_moved_away_from_beside_a_pool_leaves_the_pool_alone():
     assert found.undecidable[before & ~after & ~iodine].mean() > 0.8
     assert found.undecidable[after].mean() > 0.8
     assert found.undecidable[iodine].mean() < 0.05
+
+
+@pytest.mark.parametrize(("away_px", "claimed"), [(38, False), (110, True)])
+def test_a_gain_beside_a_loss_of_its_size_is_neither_claimed_nor_denied(away_px, claimed):
+    # Lost 14² · 0.3 = 59, gained 20² · 0.12 = 48; 15 mm reach 30 px beyond the outline.
+    iodine, arrived = disc(120, 90, 20), disc(120, 90 + away_px, 14)
+    found = find_pools(change(NOTHING, arrived, iodine), LEVEL, MM_PER_PX, adaptive=False)
+    assert found.mask.any() == claimed
+    assert any("as much attenuation was lost" in note for note in found.notes) != claimed
+    assert (found.undecidable[disc(120, 90, 16)].mean() > 0.8) != claimed
+
+
+def test_a_gain_no_larger_than_the_losses_all_over_the_field_is_neither_claimed_nor_denied():
+    # Twelve losses far from the area, together an eighth of the field, each deeper than the area is high.
+    arrived = np.logical_or.reduce([disc(row, col, 14) for row in (24, 216) for col in range(24, 240, 38)])
+    iodine = disc(120, 120, 22)
+    found = find_pools(change(NOTHING, arrived, iodine), LEVEL, MM_PER_PX, adaptive=False)
+    assert not found.mask.any()
+    assert any("no more than this field loses" in note for note in found.notes)
+    assert found.undecidable[disc(120, 120, 18)].mean() > 0.8
+
+
+def test_a_sole_area_under_3_cm2_is_not_claimed_unless_asked_for():
+    # 16 px of 0.5 mm: 201 mm².
+    small = change(NOTHING, NOTHING, disc(120, 120, 16))
+    found = find_pools(small, LEVEL, MM_PER_PX, adaptive=False)
+    assert not found.mask.any()
+    assert any("this small" in note for note in found.notes)
+    assert found.undecidable[disc(120, 120, 12)].all()
+    early = PoolSettings(least_main_mm2=0.0)
+    assert find_pools(small, LEVEL, MM_PER_PX, adaptive=False, settings=early).mask.any()
 
 
 def test_a_faint_veil_over_half_the_field_is_no_contrast():
