@@ -40,11 +40,15 @@ CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
 
 @dataclass(frozen=True)
 class Anchors:
-    """How surely each anchor is seen (0..1), and on which channel of the chain the last rib sits."""
+    """How surely each anchor is seen (0..1), and on which channel of the chain the last rib sits.
+
+    rib_above: evidence that it sits on the vertebra above instead, as a share of the evidence for its own.
+    """
 
     sacrum: float
     rib: float
     rib_channel: int | None
+    rib_above: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,9 @@ def _anchors(chain: Chain, views: list[Maps], evidence: Evidence) -> Anchors:
     present = [1 - v.absent[LAST_RIB] for v in views if v.absent[LAST_RIB] < 0.5]
     if len(present) < 0.2 * len(views) or at_chain.max() < 0.1:
         return Anchors(sacrum, 0.0, None)
-    return Anchors(sacrum, float(np.mean(present)), chain.channels[int(at_chain.argmax())])
+    best = int(at_chain.argmax())
+    above = float(at_chain[best + 1] / at_chain[best]) if best + 1 < len(at_chain) else 0.0
+    return Anchors(sacrum, float(np.mean(present)), chain.channels[best], above)
 
 
 def _room(chain: Chain, field: BoolImage, outwards: int) -> float:

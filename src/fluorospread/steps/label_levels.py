@@ -59,6 +59,9 @@ class LabelSettings:
         Probability of the least sure lumbar vertebra's name (0..1).
     least_anchor
         Probability that an anchor is in view (0..1).
+    most_rib_above
+        Evidence that the last rib sits one vertebra higher, over the evidence for its place; a sixth lumbar
+        vertebra shows so.
     most_misfit
         Root mean square departure of the spacing from the expected, in sd.
     most_crowding
@@ -86,6 +89,7 @@ class LabelSettings:
     least_name: float = 0.6
     least_single_name: float = 0.45
     least_anchor: float = 0.75
+    most_rib_above: float = 0.55
     most_misfit: float = 1.5
     most_crowding: float = 2.7
     most_curve_deg: float = 30.0
@@ -127,6 +131,8 @@ def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> l
             if sacrum
             else "the last rib does not sit where the names put it"
         )
+    if rib and anchors.rib_above > settings.most_rib_above:
+        doubts.append("the last rib may belong to the vertebra above")
     # What alone numbers the spine must itself be named for sure.
     alone = None if sacrum and rib else 0 if sacrum else RIB_CHANNEL
     if alone in chain.channels and np.exp(chain.log_p[chain.channels.index(alone)]) < settings.least_name:

@@ -49,6 +49,7 @@ def test_a_spine_with_both_anchors_is_read_whole(monkeypatch: pytest.MonkeyPatch
     assert np.abs(reading.chain.points - SPINE).max() < 6.0
     assert reading.anchors.sacrum == pytest.approx(0.9, abs=0.02)
     assert reading.anchors.rib_channel == RIB_CHANNEL
+    assert reading.anchors.rib_above < 0.2
     assert set(reading.votes) == {0}
     assert reading.close_ups is not None
     assert np.nanmedian(reading.close_ups.pedicles_pitches) == pytest.approx(1.0, abs=0.1)

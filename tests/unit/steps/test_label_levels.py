@@ -91,6 +91,7 @@ def test_without_an_anchor_the_levels_are_indeterminate() -> None:
         ({"close_ups": CloseUps(np.full(5, 0.9), np.array([0, 0, 0, 0, 0.5]), np.ones(5))}, "close-ups do not confirm"),
         ({"close_ups": CloseUps(np.full(5, 0.9), np.zeros(5), np.full(5, 2.0))}, "do not fit their widths"),
         ({"anchors": Anchors(0.99, 0.0, None)}, "twelfth rib should be in view"),
+        ({"anchors": Anchors(0.99, 0.98, 6, 0.7)}, "may belong to the vertebra above"),
     ],
 )
 def test_every_doubt_makes_the_numbering_uncertain_and_is_named(changes: dict[str, object], reason: str) -> None:
