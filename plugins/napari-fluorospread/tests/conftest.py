@@ -7,6 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
+from napari_fluorospread import viewer_overlays
+
 os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
 
 # Tests are imported by path (import-mode=importlib), so a module beside them has to be registered.
@@ -16,3 +20,9 @@ assert _spec.loader is not None
 _module = importlib.util.module_from_spec(_spec)
 sys.modules["built_cases"] = _module
 _spec.loader.exec_module(_module)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shown_before() -> None:
+    """Which results were shown is remembered as long as napari runs; every test is its own run."""
+    viewer_overlays._SHOWN_RESULTS.clear()
