@@ -25,11 +25,11 @@ import numpy.typing as npt
 from fluorospread.errors import GeometryError
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.simulation.anatomy.surface import Surface
+from fluorospread.simulation.triangle_coverage import STEPS, covered
 
 FloatMap = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 
-_SUBPIXELS = 4096
 # Corners beyond this many pixels would overflow 64-bit edge products at 1/4096 pixel.
 _FARTHEST_PX = 100_000.0
 
@@ -161,45 +161,25 @@ def _add_signed_depth(
     """
     rows, cols = depth_sum.shape
     for f in range(faces.shape[0]):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        r0, c0, r1, c1, r2, c2 = (
-            fixed_px[i, 0], fixed_px[i, 1], fixed_px[j, 0], fixed_px[j, 1], fixed_px[k, 0], fixed_px[k, 1],
-        )  # fmt: skip
-        area = (c1 - c0) * (r2 - r0) - (r1 - r0) * (c2 - c0)
-        if area == 0:
-            continue
-        sign = weight
-        if area < 0:
-            r1, c1, r2, c2 = r2, c2, r1, c1
-            j, k = k, j
-            area = -area
-            sign = -weight
-        top = max(-((-min(r0, r1, r2)) // 4096), 0)
-        bottom = min(max(r0, r1, r2) // 4096, rows - 1)
-        first = max(-((-min(c0, c1, c2)) // 4096), 0)
-        last = min(max(c0, c1, c2) // 4096, cols - 1)
+        (i, j, k), area, turned, (top, bottom, first, last), start, down, right, least = covered(
+            fixed_px, faces[f], rows, cols
+        )
         if top > bottom or first > last:
             continue
-        # Edge values at a pixel centre are >= 0 inside; an edge that is not top or left loses its border.
-        d0r, d0c, d1r, d1c, d2r, d2c = r2 - r1, c2 - c1, r0 - r2, c0 - c2, r1 - r0, c1 - c0
-        bias0 = 0 if (d0r < 0 or (d0r == 0 and d0c > 0)) else 1
-        bias1 = 0 if (d1r < 0 or (d1r == 0 and d1c > 0)) else 1
-        bias2 = 0 if (d2r < 0 or (d2r == 0 and d2c > 0)) else 1
+        sign = -weight if turned else weight
         # Perspective: one over depth is what varies linearly over the detector.
         scale = 1.0 / area
         w0, w1, w2 = scale / depth_mm[i], scale / depth_mm[j], scale / depth_mm[k]
         for row in range(top, bottom + 1):
-            y = row * 4096
-            x = first * 4096
-            e0 = d0c * (y - r1) - d0r * (x - c1)
-            e1 = d1c * (y - r2) - d1r * (x - c2)
-            e2 = d2c * (y - r0) - d2r * (x - c0)
+            e0 = start[0] + (row - top) * down[0]
+            e1 = start[1] + (row - top) * down[1]
+            e2 = start[2] + (row - top) * down[2]
             for col in range(first, last + 1):
-                if e0 >= bias0 and e1 >= bias1 and e2 >= bias2:
+                if e0 >= least[0] and e1 >= least[1] and e2 >= least[2]:
                     depth_sum[row, col] += sign * (1.0 / (e0 * w0 + e1 * w1 + e2 * w2) - reference_mm)
-                e0 -= d0r * 4096
-                e1 -= d1r * 4096
-                e2 -= d2r * 4096
+                e0 += right[0]
+                e1 += right[1]
+                e2 += right[2]
 
 
 @numba.njit(cache=True)
@@ -266,7 +246,7 @@ def window_thickness_mm(surfaces: Sequence[Surface], carm: CArm, weights: Sequen
     top, left, bottom, right = window
     depth_sum = np.zeros((bottom - top, right - left), dtype=np.float64)
     for (surface, weight), px in zip(filled, corners, strict=True):
-        fixed = np.rint((px - (top, left)) * _SUBPIXELS).astype(np.int64)
+        fixed = np.rint((px - (top, left)) * STEPS).astype(np.int64)
         faces = np.ascontiguousarray(surface.faces, dtype=np.int32)
         depth = carm.depth_mm(surface.vertices_mm)
         _add_signed_depth(depth_sum, fixed, depth, faces, carm.source_to_isocentre_mm, weight * handedness)

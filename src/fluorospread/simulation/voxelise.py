@@ -17,11 +17,10 @@ from fluorospread.errors import UsageError
 from fluorospread.simulation.anatomy.surface import Anatomy, Material, Surface
 from fluorospread.simulation.beam_path import COMPOSITION_G_CM3
 from fluorospread.simulation.spectrum import Substance, energies_kev, mass_attenuation_cm2_g, trabecular_mix
+from fluorospread.simulation.triangle_coverage import STEPS, covered
 from fluorospread.simulation.voxel_projection import VoxelVolume
 
 FloatMap = npt.NDArray[np.float32]
-
-_SUBVOXELS = 4096
 
 
 @numba.njit(cache=True)
@@ -38,34 +37,16 @@ def _add_crossings(
     """
     rows, cols, layers = change.shape[0], change.shape[1], change.shape[2] - 1
     for f in range(faces.shape[0]):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        r0, c0, r1, c1, r2, c2 = (
-            fixed[i, 0], fixed[i, 1], fixed[j, 0], fixed[j, 1], fixed[k, 0], fixed[k, 1],
-        )  # fmt: skip
-        area = (c1 - c0) * (r2 - r0) - (r1 - r0) * (c2 - c0)
-        if area == 0:
-            continue
-        sign = value
-        if area < 0:
-            r1, c1, r2, c2 = r2, c2, r1, c1
-            j, k = k, j
-            area = -area
-            sign = -value
-        top = max(-((-min(r0, r1, r2)) // 4096), 0)
-        bottom = min(max(r0, r1, r2) // 4096, rows - 1)
-        first = max(-((-min(c0, c1, c2)) // 4096), 0)
-        last = min(max(c0, c1, c2) // 4096, cols - 1)
-        d0r, d0c, d1r, d1c, d2r, d2c = r2 - r1, c2 - c1, r0 - r2, c0 - c2, r1 - r0, c1 - c0
-        bias0 = 0 if (d0r < 0 or (d0r == 0 and d0c > 0)) else 1
-        bias1 = 0 if (d1r < 0 or (d1r == 0 and d1c > 0)) else 1
-        bias2 = 0 if (d2r < 0 or (d2r == 0 and d2c > 0)) else 1
+        (i, j, k), area, turned, (top, bottom, first, last), start, down, right, least = covered(
+            fixed, faces[f], rows, cols
+        )
+        sign = -value if turned else value
         for row in range(top, bottom + 1):
             for col in range(first, last + 1):
-                y, x = row * 4096, col * 4096
-                e0 = d0c * (y - r1) - d0r * (x - c1)
-                e1 = d1c * (y - r2) - d1r * (x - c2)
-                e2 = d2c * (y - r0) - d2r * (x - c0)
-                if e0 < bias0 or e1 < bias1 or e2 < bias2:
+                e0 = start[0] + (row - top) * down[0] + (col - first) * right[0]
+                e1 = start[1] + (row - top) * down[1] + (col - first) * right[1]
+                e2 = start[2] + (row - top) * down[2] + (col - first) * right[2]
+                if e0 < least[0] or e1 < least[1] or e2 < least[2]:
                     continue
                 at = min(max((e0 * depth[i] + e1 * depth[j] + e2 * depth[k]) / area, -0.5), layers - 0.5)
                 layer = min(int(at + 0.5), layers - 1)
@@ -95,7 +76,7 @@ def filled_voxels(
     change = np.zeros((shape[0], shape[2], shape[1] + 1), dtype=np.float32)
     for surface, weight in zip(surfaces, weights, strict=True):
         at = (surface.vertices_mm - np.array(first_mm)) / np.array(spacing_mm)
-        fixed = np.rint(at[:, [2, 0]] * _SUBVOXELS).astype(np.int64)
+        fixed = np.rint(at[:, [2, 0]] * STEPS).astype(np.int64)
         _add_crossings(change, fixed, at[:, 1].copy(), surface.faces.astype(np.int32), weight)
     filled = np.cumsum(change, axis=2, out=change)[:, :, :-1]
     return np.ascontiguousarray(filled.transpose(0, 2, 1))
