@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.case import CaseResult, ContrastResult, SoftwareVersion
+from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.review import (
     Confidence,
     EventKind,
@@ -19,6 +21,8 @@ from fluorospread.model.review import (
     ReviewSubject,
 )
 from fluorospread.model.spread import Answer
+from fluorospread.model.verdict import Outcome, Verdict
+from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
 
 MakeReading = Callable[..., Reading]
 MakeEvents = Callable[..., list[ReviewEvent]]
@@ -74,3 +78,23 @@ def make_events(make_reading: MakeReading) -> MakeEvents:
         ]
 
     return make
+
+
+@pytest.fixture
+def bare_case() -> CaseResult:
+    """A judged case without images."""
+    protocol = load_protocol(DEFAULT_PROTOCOL)
+    return CaseResult(
+        case_id="P1-01",
+        software=SoftwareVersion("fluorospread", "0.1.0", "f" * 64),
+        protocol_name=protocol.name,
+        protocol_sha256=protocol.sha256,
+        contrast_given=True,
+        images=(),
+        reference_image=None,
+        contrast=ContrastResult(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, "built by hand"),
+        coverage=(),
+        punctures=(),
+        flags=(),
+        verdict=Verdict(Outcome.UNDETERMINED, Outcome.UNDETERMINED, Outcome.UNDETERMINED, ()),
+    )

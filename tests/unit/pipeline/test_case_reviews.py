@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from fluorospread.errors import StoreError, UsageError
-from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Role, SoftwareVersion
-from fluorospread.model.findings import ContrastMethod, ContrastStatus
+from fluorospread.model.case import CaseImage, CaseResult, Role
 from fluorospread.model.geometry import NO_SCALE, UNKNOWN_ORIENTATION
 from fluorospread.model.radiograph import PolaritySource, Quantity
 from fluorospread.model.review import EventKind, ReviewEvent
-from fluorospread.model.verdict import Outcome, Verdict
+from fluorospread.model.verdict import Outcome
 from fluorospread.pipeline.apply_review import subject_of
 from fluorospread.pipeline.case_reviews import open_reviews
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
@@ -27,21 +26,8 @@ PROTOCOL = load_protocol(DEFAULT_PROTOCOL)
 
 
 @pytest.fixture
-def case() -> CaseResult:
-    return CaseResult(
-        case_id="P1-01",
-        software=SoftwareVersion("fluorospread", "0.1.0", "f" * 64),
-        protocol_name=PROTOCOL.name,
-        protocol_sha256=PROTOCOL.sha256,
-        contrast_given=True,
-        images=(),
-        reference_image=None,
-        contrast=ContrastResult(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, "built by hand"),
-        coverage=(),
-        punctures=(),
-        flags=(),
-        verdict=Verdict(Outcome.UNDETERMINED, Outcome.UNDETERMINED, Outcome.UNDETERMINED, ()),
-    )
+def case(bare_case: CaseResult) -> CaseResult:
+    return bare_case
 
 
 def _image(sha256: str) -> CaseImage:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fluorospread.model.case import CaseResult, ContrastResult, SoftwareVersion
+from fluorospread.model.case import CaseResult
 from fluorospread.model.cohort import Cohort, CohortCase
-from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.review import EventKind, ReviewEvent
-from fluorospread.model.verdict import Outcome, Verdict
 from fluorospread.pipeline.apply_review import subject_of
 from fluorospread.pipeline.case_reviews import open_reviews
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
@@ -28,27 +26,13 @@ RUNS = (CaseRun(0, "P1-01", Status.VERIFIED),)
 
 
 @pytest.fixture
-def case(tmp_path: Path) -> CaseResult:
+def case(bare_case: CaseResult, tmp_path: Path) -> CaseResult:
     """A judged case whose report knows of no reader."""
-    result = CaseResult(
-        case_id="P1-01",
-        software=SoftwareVersion("fluorospread", "0.1.0", "f" * 64),
-        protocol_name=PROTOCOL.name,
-        protocol_sha256=PROTOCOL.sha256,
-        contrast_given=True,
-        images=(),
-        reference_image=None,
-        contrast=ContrastResult(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, "built by hand"),
-        coverage=(),
-        punctures=(),
-        flags=(),
-        verdict=Verdict(Outcome.UNDETERMINED, Outcome.UNDETERMINED, Outcome.UNDETERMINED, ()),
-    )
     folder = tmp_path / "out" / "P1-01"
     folder.mkdir(parents=True)
-    (folder / "case.json").write_text(dump_case_json(result), encoding="utf-8")
+    (folder / "case.json").write_text(dump_case_json(bare_case), encoding="utf-8")
     (folder / "case_report.html").write_text("as it was verified")
-    return result
+    return bare_case
 
 
 def test_a_case_that_was_read_since_gets_its_report_anew_and_only_then(
