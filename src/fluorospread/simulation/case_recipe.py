@@ -52,6 +52,8 @@ class PunctureRecipe:
     tilt_deg, azimuth_deg
         Shaft against the front-back axis (0 is end-on in a frontal view), and where it comes from in the
         coronal plane: 0 lateral, 90 cranial, -90 caudal.
+    gauge
+        22, 23 or 25.
     """
 
     level: Level
@@ -63,6 +65,7 @@ class PunctureRecipe:
     length_mm: float = 90.0
     bevel_roll_deg: float = 0.0
     with_extension: bool = False
+    gauge: int = 22
 
     def __post_init__(self) -> None:
         if not self.side.of_patient:

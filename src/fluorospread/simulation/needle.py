@@ -19,9 +19,9 @@ from fluorospread.simulation.spectrum import DENSITY_G_CM3, Substance
 
 Points = npt.NDArray[np.float64]
 
-# ISO 9626, 22 gauge: outer diameter 0.70 to 0.73 mm; lumen of a normal-wall tube 0.41 mm.
-OUTER_RADIUS_MM = 0.36
-LUMEN_RADIUS_MM = 0.205
+# Outer and lumen radius by gauge. ISO 9626 gives the outer diameter as 0.70-0.73, 0.60-0.67 and 0.50-0.53 mm and
+# the lumen of a normal wall as at least 0.39, 0.32 and 0.23 mm.
+RADII_MM: dict[int, tuple[float, float]] = {22: (0.36, 0.205), 23: (0.32, 0.17), 25: (0.2575, 0.13)}
 # Quincke bevels are ground at about 20° to the shaft.
 BEVEL_DEG = 20.0
 _RING_MM = (0.0, 5.0)
@@ -43,6 +43,8 @@ class Needle:
         Turn of the bevel about the shaft.
     extension_mm
         Course of an extension tube from the hub on, (n, 3) points, or None.
+    gauge
+        22, 23 or 25.
     """
 
     tip_mm: tuple[float, float, float]
@@ -50,8 +52,11 @@ class Needle:
     length_mm: float = 90.0
     bevel_roll_deg: float = 0.0
     extension_mm: Points | None = None
+    gauge: int = 22
 
     def __post_init__(self) -> None:
+        if self.gauge not in RADII_MM:
+            raise UsageError(f"needles are of {', '.join(str(g) for g in RADII_MM)} gauge, got {self.gauge}")
         if math.dist(self.tip_mm, self.entry_mm) < 1.0:
             raise UsageError("a needle needs its skin entry at least 1 mm from its tip")
 
@@ -107,22 +112,24 @@ def _bevelled(needle: Needle, radius_mm: float) -> Surface:
     a, b = _frame(needle.direction, needle.bevel_roll_deg)
     phi = np.arange(_AROUND) * 2 * math.pi / _AROUND
     circle = radius_mm * (np.cos(phi)[:, None] * a + np.sin(phi)[:, None] * b)
+    outer_mm = RADII_MM[needle.gauge][0]
     # The tip is the outer tube's point at phi = 0; the plane falls back from there.
-    back = (OUTER_RADIUS_MM - radius_mm * np.cos(phi)) / math.tan(math.radians(BEVEL_DEG))
-    axis_end = np.array(needle.tip_mm) - OUTER_RADIUS_MM * a
+    back = (outer_mm - radius_mm * np.cos(phi)) / math.tan(math.radians(BEVEL_DEG))
+    axis_end = np.array(needle.tip_mm) - outer_mm * a
     cut = axis_end + circle - back[:, None] * needle.direction
-    hub = needle.hub_mm - OUTER_RADIUS_MM * a + circle
+    hub = needle.hub_mm - outer_mm * a + circle
     return swept_tube(np.stack([hub, cut]))
 
 
 def needle_g_cm2(needle: Needle, carm: CArm) -> dict[Substance, FloatMap]:
     """Steel and plastic along each pixel's ray, g/cm², (rows, cols) float32 each."""
     hub, back = needle.hub_mm, -needle.direction
+    outer_mm, lumen_mm = RADII_MM[needle.gauge]
     ring = _cylinder(hub, back, [(_RING_MM[0], 0.9), (_RING_MM[1], 1.2)])
-    bore = _cylinder(hub, back, [(_RING_MM[0], LUMEN_RADIUS_MM), (_RING_MM[1], 0.8)])
+    bore = _cylinder(hub, back, [(_RING_MM[0], lumen_mm), (_RING_MM[1], 0.8)])
     cone = _cylinder(hub, back, [(_HUB_MM[0], 1.6), (12.0, 2.4), (_HUB_MM[1], 3.4)])
     hollow = _cylinder(hub, back, [(_RING_MM[1], 1.0), (12.0, 1.8), (_HUB_MM[1], 2.2)])
-    steel = [_bevelled(needle, OUTER_RADIUS_MM), _bevelled(needle, LUMEN_RADIUS_MM), ring, bore]
+    steel = [_bevelled(needle, outer_mm), _bevelled(needle, lumen_mm), ring, bore]
     plastic, plastic_signs = [cone, hollow], [1.0, -1.0]
     if needle.extension_mm is not None:
         course = np.concatenate([(hub + _HUB_MM[1] * back)[None], needle.extension_mm])

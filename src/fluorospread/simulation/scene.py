@@ -215,6 +215,7 @@ def place_needle(puncture: PunctureRecipe, anatomy: Anatomy, seed: int) -> Needl
         (float(entry[0]), float(entry[1]), float(entry[2])),
         puncture.length_mm,
         puncture.bevel_roll_deg,
+        gauge=puncture.gauge,
     )
     if not puncture.with_extension:
         return needle
