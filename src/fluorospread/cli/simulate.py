@@ -61,6 +61,14 @@ def simulate(
         Path | None,
         typer.Option(metavar="DIR", help="Random cases on real people's bones from this folder.", show_default=False),
     ] = None,
+    people: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="With --anatomies: only these people; they complete each other's bones first.",
+            show_default=False,
+        ),
+    ] = None,
     film: Annotated[
         Path | None,
         typer.Option(
@@ -132,12 +140,14 @@ def simulate(
     alone = [name for name, value in about_film.items() if value is not None]
     if alone:
         raise UsageError(f"--{alone[0]} is about a real film; add --implant IMAGE")
+    if people is not None and anatomies is None:
+        raise UsageError("--people names people of a folder of anatomies; add --anatomies DIR")
     if samples and anatomies is not None:
         raise UsageError("the sample cases have people of their own; leave out --anatomies")
     if samples:
         _samples(out, check)
     else:
-        _random(out, range(first, first + count), draw, anatomies)
+        _random(out, range(first, first + count), draw, (anatomies, people))
 
 
 def _samples(out: Path, check: bool) -> None:
@@ -163,13 +173,16 @@ def _samples(out: Path, check: bool) -> None:
         raise typer.Exit(SAMPLES_DIFFER)
 
 
-def _random(out: Path, numbers: range, draw: Draw, anatomies: Path | None) -> None:
+def _random(out: Path, numbers: range, draw: Draw, bones: tuple[Path | None, str | None]) -> None:
+    """`bones`: a folder of anatomies and, comma by comma, the only people to take from it."""
     from fluorospread.pipeline.write_case import check_writable
     from fluorospread.pipeline.write_simulated_case import write_simulated_case
     from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder
     from fluorospread.simulation.cases import Split, sample_split
 
+    anatomies, names = bones
     people = None if anatomies is None else AnatomyFolder.open(anatomies)
+    only = [name.strip() for name in (names or "").split(",") if name.strip()]
     splits = list(Split)
     check_writable(out)
     with progress_bar("simulating", len(numbers)) as (bar, task):
@@ -178,7 +191,7 @@ def _random(out: Path, numbers: range, draw: Draw, anatomies: Path | None) -> No
             bar.update(task, description=recipe.case_id)
             anatomy = None
             if people is not None:
-                anatomy = people.anatomy(recipe.person.seed, splits.index(Split(draw.value)), len(splits))
+                anatomy = people.anatomy(recipe.person.seed, splits.index(Split(draw.value)), len(splits), only=only)
                 recipe = replace(recipe, case_id=f"{recipe.case_id}-{anatomy.name}", title=f"bones of {anatomy.name}")
             write_simulated_case(recipe, out / recipe.case_id, anatomy)
             bar.advance(task)

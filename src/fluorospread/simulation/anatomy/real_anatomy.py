@@ -7,7 +7,7 @@ to the person. A person keeps the bends of their own spine, with a few degrees b
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +60,9 @@ class AnatomyFolder:
             self._read[name] = self.readers[name]()
         return self._read[name]
 
-    def anatomy(self, seed: int, share: int = 0, shares: int = 1, grid_mm: float = 1.2) -> Anatomy:
+    def anatomy(
+        self, seed: int, share: int = 0, shares: int = 1, grid_mm: float = 1.2, only: Sequence[str] = ()
+    ) -> Anatomy:
         """The anatomy of a seed: someone whose L3-L5 junctions are all known, varied, posed and dressed.
 
         Parameters
@@ -68,15 +70,21 @@ class AnatomyFolder:
         share, shares
             Only every `shares`-th person by name counts, from number `share` on: what is tuned on one share of
             the people is judged on another.
+        only
+            Names of the people to draw from instead. They lend bones to each other before anyone else does, so
+            that a sacrum kept out of training stays with the people kept out.
 
         Raises
         ------
         MissingFileError
-            When no person of the share can be used.
+            When no person of the share can be used, or the folder lacks one of `only`.
         """
         rng = np.random.default_rng([seed, 17])
-        names = list(self.readers)[share::shares]
-        donors = [p for name in _DONORS if name in self.readers and (p := self.person(name)) is not None]
+        if unknown := [name for name in only if name not in self.readers]:
+            raise MissingFileError(f"no {', '.join(unknown)} among the folder's people: {', '.join(self.readers)}")
+        names = list(only) or list(self.readers)[share::shares]
+        lenders = [*only, *(name for name in _DONORS if name not in only)]
+        donors = [p for name in lenders if name in self.readers and (p := self.person(name)) is not None]
         for pick in rng.permutation(len(names)):
             person = self.person(names[pick])
             if person is None:

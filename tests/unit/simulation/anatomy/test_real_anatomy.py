@@ -79,6 +79,16 @@ def test_people_face_forwards_with_l3_at_the_origin():
     assert l3.mean(axis=0) == pytest.approx([0, 0, 0], abs=0.5)
 
 
+def test_only_the_people_named_are_drawn():
+    people = folder(person("one"), person("two"), person("three"))
+    assert {people.anatomy(seed, grid_mm=3.0, only=("one", "three")).name for seed in range(8)} == {"one", "three"}
+
+
+def test_a_name_the_folder_lacks_is_refused():
+    with pytest.raises(MissingFileError, match="no four among"):
+        folder(person("one")).anatomy(0, only=("four",))
+
+
 def test_nobody_with_an_unknown_junction_is_used():
     people = folder(person("broken", broken="L4"), person("whole"))
     assert {people.anatomy(seed, grid_mm=3.0).name for seed in range(12)} == {"artisynth", "whole"}
