@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.attributes import text
 from fluorospread.dicom.deidentify import DeidentifyOptions, coded_item, deidentify_header, patient_identity
 from fluorospread.dicom.file_kind import FileKind, file_kind
@@ -28,7 +29,7 @@ from fluorospread.dicom.header_facts import check_modality
 from fluorospread.dicom.picture_files import read_picture
 from fluorospread.dicom.pseudonyms import Pseudonyms
 from fluorospread.dicom.stored_frames import StoredFrames, open_frames
-from fluorospread.dicom.write_radiograph import derived_uid, write_atomically
+from fluorospread.dicom.write_radiograph import derived_uid
 
 PixelBox = tuple[int, int, int, int]
 """(top, left, bottom, right) in stored pixels; bottom and right are not included."""

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,6 +35,7 @@ from pydicom.uid import (
     XRayRadiofluoroscopicImageStorage,
 )
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.writable_image import (
     CircularEdge,
     Edge,
@@ -51,7 +50,7 @@ from fluorospread.dicom.writable_image import (
     WritableProjection,
     WritableText,
 )
-from fluorospread.errors import OutputError, UsageError
+from fluorospread.errors import UsageError
 
 __all__ = [
     "CircularEdge",
@@ -123,7 +122,7 @@ def write_radiograph(image: WritableImage, path: Path, compression: Compression 
     UsageError
         When the modality cannot hold the image (several frames in CR or DX, a cine without frame time).
     OutputError
-        When the folder is missing or cannot be written.
+        When the folder cannot be made or written.
     """
     dataset = _build_dataset(image)
     syntax = _TRANSFER_SYNTAX[Compression(compression)]
@@ -132,23 +131,6 @@ def write_radiograph(image: WritableImage, path: Path, compression: Compression 
     dcmwrite(buffer, dataset, enforce_file_format=True)
     write_atomically(path, buffer.getvalue())
     return path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, into a folder that is there. Raises OutputError."""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}); give an existing, writable folder.") from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        # mkstemp makes files only their owner can read; a result is for whoever the folder is for.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written ({error.strerror}); is the disk full?") from error
 
 
 def _build_dataset(image: WritableImage) -> Dataset:

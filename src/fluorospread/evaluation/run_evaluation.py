@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import MissingFileError
 from fluorospread.evaluation.film_diagram import film_diagram
 from fluorospread.evaluation.metrics import CaseScore, Summary, summarise
@@ -28,7 +29,6 @@ from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
 from fluorospread.pipeline.verify_case import VerifiedCase, verify_case
 from fluorospread.pipeline.write_case import write_case
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
-from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.cases import Split, sample_split
 
 Report = Callable[[str], None]

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pydicom
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import OutputError, PacsResponseError
 from fluorospread.pacs.archive import InstanceEntry, text_of
 
@@ -60,14 +59,15 @@ class ReceivedStudy:
             It cannot be written.
         """
         _check_identity(entry, content)
-        self._write(entry.file_name, content)
+        write_atomically(self._folder / entry.file_name, content, durable=True)
         self._noted[entry.sop_uid] = {
             "file": entry.file_name,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         notes = {"study_instance_uid": self._study_uid, "instances": self._noted}
-        self._write(RECEIVED_FILE, (json.dumps(notes, indent=1) + "\n").encode("utf-8"))
+        notes_text = json.dumps(notes, indent=1) + "\n"
+        write_atomically(self._folder / RECEIVED_FILE, notes_text.encode("utf-8"), durable=True)
 
     def complete(self, wanted: Sequence[InstanceEntry]) -> Path:
         """Give the folder its own name; returns it.
@@ -117,19 +117,6 @@ class ReceivedStudy:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == noted.get("sha256")
         except OSError:
             return False
-
-    def _write(self, name: str, content: bytes) -> None:
-        partial = self._folder / f".{name}.{os.getpid()}.part"
-        try:
-            with partial.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self._folder / name)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
-            raise OutputError(f"{self._folder / name}: cannot be written ({error.strerror})") from error
 
 
 def _check_identity(entry: InstanceEntry, content: bytes) -> None:

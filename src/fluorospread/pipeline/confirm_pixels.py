@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import CaseError, OutputError
 from fluorospread.imaging.burned_in_text import Box, find_burned_in_text
 from fluorospread.pipeline.read_declaration import read_declaration
-from fluorospread.reporting.report_page import write_atomically
 
 DECISION_FILE = "burned_in_text.toml"
 _HEADER = """\

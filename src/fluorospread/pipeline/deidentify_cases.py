@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fluorospread import __version__
+from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.deidentify import DeidentifyOptions
 from fluorospread.dicom.file_kind import file_sha256
 from fluorospread.dicom.header_facts import acquisition_time
@@ -43,7 +44,6 @@ from fluorospread.pipeline.gather_case import CASE_FILE, role_of_name
 from fluorospread.pipeline.protocols import protocol_names
 from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.sort_study import role_from_tags
-from fluorospread.reporting.report_page import write_atomically
 
 SUMMARY_FILE = "deidentification.json"
 _DECLARATIONS = ("contrast_given", "spacing_mm", "columns_towards", "rows_towards", "polarity")

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.writable_image import (
     Modality,
     Relationship,
@@ -25,7 +26,6 @@ from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL
 from fluorospread.pipeline.read_film import ImplantOptions, read_film
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, TRUTH_SCHEMA, image_json
-from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.cases import Split
 from fluorospread.simulation.implant import ImplantedCase, implant, sample_implant
 from fluorospread.simulation.render_case import SimulatedImage

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import (
     CaseError,
     CaseFileError,
@@ -25,7 +26,6 @@ from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.review import EventKind, LoggedEvent, ReviewedCase
 from fluorospread.pipeline.write_case import CASE_JSON
 from fluorospread.reporting.case_json import read_case_json
-from fluorospread.reporting.report_page import write_atomically
 
 if TYPE_CHECKING:
     from fluorospread.dicom.result_object import ResultContext, ResultObject

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fluorospread import __version__
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import MissingFileError
 from fluorospread.landmarks.network import weights_sha256
 from fluorospread.model.protocol import Protocol
@@ -25,7 +26,6 @@ from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.pipeline.verify_case import verify_case
 from fluorospread.pipeline.verify_many import Failure, failure_of
 from fluorospread.pipeline.write_case import CASE_JSON, write_case
-from fluorospread.reporting.report_page import write_atomically
 
 RUN_FILE = "run.json"
 REPORT_FILE = "case_report.html"

@@ -1,7 +1,6 @@
 """A verified case in, its folder out: contrast_mask.png, annotated.png and case.json, all whole or not at all.
 
-Every file is written beside its place and moved there when complete; case.json comes last, so a folder that
-has one has the pictures that belong to it.
+case.json comes last, so a folder that has one has the pictures that belong to it.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from fluorospread.atomic_files import write_all_atomically
 from fluorospread.errors import OutputError
 from fluorospread.model.case import CaseResult
 from fluorospread.model.radiograph import BoolImage
@@ -44,7 +43,7 @@ def write_case(case: VerifiedCase, folder: Path) -> CaseResult:
         contents[MASK_FILE] = _mask_png(case.contrast.mask)
     contents[PICTURE_FILE] = annotated_png(result, pictures_of(case))
     contents[CASE_JSON] = dump_case_json(result).encode("utf-8")
-    _write_all(folder, contents)
+    write_all_atomically(folder, contents, obsolete=(MASK_FILE,))
     return result
 
 
@@ -88,31 +87,3 @@ def _mask_png(mask: BoolImage) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
-    temporary: dict[str, Path] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            handle, file_name = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-            temporary[name] = Path(file_name)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            # mkstemp makes files private; results are read by others like any file.
-            temporary[name].chmod(0o666 & ~_umask())
-        if MASK_FILE not in contents:
-            (folder / MASK_FILE).unlink(missing_ok=True)
-        for name in contents:
-            temporary[name].replace(folder / name)
-    except OSError as error:
-        raise OutputError(f"{folder}: results cannot be written there ({error.strerror})") from error
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value

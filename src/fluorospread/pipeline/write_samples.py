@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import OutputError
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
-from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.cases import sample_cases
 from fluorospread.simulation.render_case import SimulatedCase
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.writable_image import (
     CircularEdge,
     Edge,
@@ -31,7 +32,6 @@ from fluorospread.dicom.write_radiograph import Compression, write_radiograph
 from fluorospread.errors import OutputError
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL
-from fluorospread.reporting.report_page import write_atomically
 from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import CaseRecipe, FileKind, TagGroup
 from fluorospread.simulation.cases import build_person

@@ -9,13 +9,12 @@ standing sentence on every page, breaks tables between rows and needs no browser
 from __future__ import annotations
 
 import base64
-import os
 import unicodedata
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import OutputError
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -121,22 +120,3 @@ def write_page(page: str, html_path: Path, pdf_path: Path | None) -> tuple[Path,
     except OutputError as error:
         raise OutputError(f"{html_path} is written, but {error}") from error
     return html_path, pdf_path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, making its folder.
-
-    Raises
-    ------
-    OutputError
-        The folder or file cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -7,7 +7,6 @@ chain proves what is in it, not what no longer is. Give them as `expected_heads`
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from fluorospread.errors import OutputError, StoreError
+from fluorospread.atomic_files import write_atomically
+from fluorospread.errors import StoreError
 from fluorospread.store.event_body import NO_PREVIOUS, hash_of
 from fluorospread.store.reader_key import PublicKey
 from fluorospread.store.review_store import ReviewStore, StoredRow
@@ -157,13 +157,7 @@ def note_heads(path: Path, heads: Mapping[str, str]) -> None:
     OutputError
         It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        draft.write_text(json.dumps(dict(heads), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the hashes cannot be noted there ({error.strerror})") from error
+    write_atomically(path, (json.dumps(dict(heads), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def read_heads(path: Path) -> dict[str, str]:

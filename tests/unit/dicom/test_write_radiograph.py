@@ -207,10 +207,8 @@ def test_a_cine_reads_back_with_its_time_and_mask_frames(builders, tmp_path):
 
 
 def test_nothing_is_left_where_nothing_can_be_written(builders, tmp_path):
-    with pytest.raises(OutputError, match="existing, writable folder"):
-        write_radiograph(image(builders), tmp_path / "none" / "a.dcm")
     (tmp_path / "a.dcm").mkdir()
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match="writable place"):
         write_radiograph(image(builders), tmp_path / "a.dcm")
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 

@@ -100,39 +100,24 @@ def test_a_mask_of_an_earlier_run_does_not_stay(tmp_path):
 
 def test_files_can_be_read_by_others(tmp_path):
     write_case(case(tmp_path / "post.dcm"), tmp_path)
-    expected = 0o666 & ~module._umask()
-    assert stat.S_IMODE((tmp_path / "case.json").stat().st_mode) == expected
+    (tmp_path / "beside").touch()
+    assert stat.S_IMODE((tmp_path / "case.json").stat().st_mode) == stat.S_IMODE((tmp_path / "beside").stat().st_mode)
 
 
-@pytest.mark.parametrize("fails_at", range(4))
-def test_a_failure_while_writing_leaves_nothing_half_written(tmp_path, monkeypatch, fails_at):
+def test_a_case_that_cannot_be_written_leaves_the_earlier_one_as_it_was(tmp_path):
     write_case(case(tmp_path / "old.dcm"), tmp_path)
     before = (tmp_path / "case.json").read_bytes()
-    calls = iter(range(100))
-    fdopen = os.fdopen
-
-    def failing(handle, mode):
-        if next(calls) == fails_at:
-            os.close(handle)
-            raise OSError(28, "No space left on device")
-        return fdopen(handle, mode)
-
-    monkeypatch.setattr(module.os, "fdopen", failing)
-    new = case(tmp_path / "new.dcm", planted_mask())
-    if fails_at < 3:
-        with pytest.raises(OutputError, match="No space left on device"):
-            write_case(new, tmp_path)
-        assert (tmp_path / "case.json").read_bytes() == before
-        assert names(tmp_path) == {"case.json", "annotated.png"}
-    else:
-        write_case(new, tmp_path)
-        assert names(tmp_path) == {"case.json", "annotated.png", "contrast_mask.png"}
+    (tmp_path / "contrast_mask.png").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_case(case(tmp_path / "new.dcm", planted_mask()), tmp_path)
+    assert (tmp_path / "case.json").read_bytes() == before
+    assert names(tmp_path) == {"case.json", "annotated.png", "contrast_mask.png"}
 
 
 def test_an_output_folder_that_is_a_file_is_a_named_error(tmp_path):
     blocked = tmp_path / "out"
     blocked.write_text("in the way")
-    with pytest.raises(OutputError, match="out: results cannot be written"):
+    with pytest.raises(OutputError, match="out: cannot be written"):
         write_case(case(tmp_path / "post.dcm"), blocked)
     with pytest.raises(OutputError, match="deeper: results cannot be written"):
         check_writable(blocked / "deeper")

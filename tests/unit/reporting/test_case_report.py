@@ -17,7 +17,7 @@ from fluorospread.errors import OutputError
 from fluorospread.model.case import CaseResult, Override
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Flag, Outcome
 from fluorospread.reporting.case_report import ReportPicture, case_report_html, write_case_report
-from fluorospread.reporting.report_page import html_to_pdf, png_data_uri, visible, write_atomically
+from fluorospread.reporting.report_page import html_to_pdf, png_data_uri, visible
 
 HOSTILE = "X" * 400 + "</td><script>alert('x')</script><img src=http://evil/ onerror=go()> & \"quoted\""
 
@@ -197,12 +197,6 @@ def test_html_is_written_beside_the_pdf(empty_case: CaseResult, tmp_path: Path) 
     assert html.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert sorted(path.name for path in html.parent.iterdir()) == ["case_report.html", "case_report.pdf"]
-
-
-def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_atomically(tmp_path / "file" / "report.html", b"x")
 
 
 def test_what_is_not_a_png_is_refused() -> None:
