@@ -150,7 +150,8 @@ def _add_bone(path: _Path, bone: Bone, index: int, texture: TissueTexture | None
     depth_y_mm = float(bone.outer.vertices_mm[:, 1].mean())
     cortical = outer.values.copy()
     if bone.inner is not None:
-        inner = window_thickness_mm([bone.inner], path.carm)
+        # Where a thin cortex was smoothed, the core of a scanned bone can reach a pixel beyond its surface.
+        inner = window_thickness_mm([bone.inner], path.carm).cut_to(outer)
         if inner.values.size:
             row, col = (i - o for i, o in zip(inner.origin_px, outer.origin_px, strict=True))
             rows, cols = inner.values.shape

@@ -216,6 +216,15 @@ class WindowMap:
         (top, left), (rows, cols) = self.origin_px, self.values.shape
         return slice(top, top + rows), slice(left, left + cols)
 
+    def cut_to(self, other: WindowMap) -> WindowMap:
+        """The part within another's window, perhaps empty."""
+        kept = []
+        for own, limit in zip(self.slices, other.slices, strict=True):
+            low = max(own.start, limit.start)
+            kept.append((low, max(min(own.stop, limit.stop), low), own.start))
+        (top, bottom, row), (left, right, col) = kept
+        return WindowMap((top, left), self.values[top - row : bottom - row, left - col : right - col])
+
     def add_to(self, full: FloatMap, factor: float = 1.0) -> None:
         """Add `factor` times the window to a map of the whole detector."""
         full[self.slices] += np.float32(factor) * self.values

@@ -38,6 +38,15 @@ def test_bone_is_a_cortical_shell_about_a_trabecular_core_and_takes_the_tissues_
     assert found[Substance.RED_MARROW] == pytest.approx(3.6 * mix[Substance.RED_MARROW], rel=1e-4)
 
 
+def test_a_core_that_reaches_beyond_its_surface_is_cut_there() -> None:
+    path = beam_path_g_cm2(person((Bone("L4", box(50, 40, 30), box(46, 36, 60), 1.12),)), CARM)
+    matrix = path[Substance.RED_MARROW]
+    # The shadow of 30 mm at a magnification of 4/3 is 40 px high.
+    assert matrix[50 - 17 : 50 + 18, 50].min() > 0.1
+    assert not matrix[: 50 - 23, 50].any()
+    assert not matrix[50 + 24 :, 50].any()
+
+
 def test_a_bone_without_core_is_solid() -> None:
     found = centre(person((Bone("rib12.left", box(50, 10, 10), None),)))
     assert found[Substance.CORTICAL_BONE] == pytest.approx(1.92, rel=1e-4)
