@@ -193,7 +193,7 @@ class Appearance:
         trabecular = bone[:, 1:] / TRABECULAR_STEPS_PER_MM
         edge = torch.exp(_uniform(g, n, math.log(0.018), math.log(0.07)))
         # Real bodies are less hollow than modelled cortices of half a millimetre make them.
-        filling = edge * torch.exp(_uniform(g, n, math.log(0.06), math.log(1.2)))
+        filling = edge * torch.exp(_uniform(g, n, math.log(0.06), math.log(0.8)))
         texture = 1 + _uniform(g, n, 0, 0.4) * self._noise(self.rough, n)
         line = edge * cortical + filling * trabecular * texture.clamp(0, 3)
         # Thick bone saturates, and where scatter is worst, mostly over the sacrum, bone washes out.
@@ -222,11 +222,13 @@ class Appearance:
     def display(self, line: Tensor, field: Tensor) -> Tensor:
         """Grey values, bone bright, as a viewer would store them (about 0..1)."""
         g, n = self.generator, len(line)
-        line = blur(line, _uniform(g, n, 0.1, 1.5).reshape(n))
+        # Half are as sharp and quiet as diagnostic films, half as poor as fluoroscopy can be.
+        quiet = _chance(g, n, 0.5)
+        line = blur(line, (_uniform(g, n, 0.1, 1.8) * (1 - 0.6 * quiet)).reshape(n))
         signal = torch.exp(-line)
         open_field = (signal * field).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
         scatter = _uniform(g, n, 0, 1.5) * open_field
-        grain = torch.exp(_uniform(g, n, math.log(0.0015), math.log(0.03)))
+        grain = torch.exp(_uniform(g, n, math.log(0.001), math.log(0.025))) * (1 - 0.7 * quiet)
         noise = torch.randn(line.shape, generator=g)
         soft_noise = blur(noise, _uniform(g, n, 0.1, 1.0).reshape(n))
         signal = (signal + scatter) / (open_field + scatter) + grain * soft_noise * (0.5 + (signal / open_field).sqrt())
@@ -249,7 +251,7 @@ class Appearance:
         g = self.generator
         y = torch.linspace(-1, 1, SIZE)[None, None, :, None]
         x = torch.linspace(-1, 1, SIZE)[None, None, None, :]
-        narrow = _chance(g, n, 0.75) * _uniform(g, n, 0.0, 0.45)
+        narrow = _chance(g, n, 0.6) * _uniform(g, n, 0.0, 0.45)
         low = _chance(g, n, 0.15) * _uniform(g, n, 0.0, 0.3)
         film = ((x.abs() < 1 - narrow) & (y.abs() < 1 - low)).float()
         disc = ((x**2 + y**2) < _uniform(g, n, 0.8, 1.2) ** 2).float()

@@ -20,7 +20,9 @@ FRONTAL_DEG = 22.0
 # What shards store beside the bones.
 _TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles")}
 # How much more often a view of four or six lumbar vertebrae is shown than the others.
-UNUSUAL_COUNT_WEIGHT = 2.5
+UNUSUAL_COUNT_WEIGHT = 1.5
+# Share of windows that the rendered view fills, as a film fills the region that is looked at first.
+FILLED_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,16 @@ def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.rand
     centre = np.empty((count, 2))
     for i in range(count):
         chance = rng.random()
-        spine = points[i, :8][np.isfinite(points[i, :8, 0])]
-        if chance < 0.35 or len(spine) < 3:  # a film of the whole trunk
+        marked = np.isfinite(points[i, :8, 0]) & (points[i, :8] > 0).all(axis=1)
+        spine = points[i, :8][marked & (points[i, :8] < bones.shape[2:]).all(axis=1)]
+        if chance < 0.29 or len(spine) < 3:  # a film of the whole trunk
             side_mm[i] = rng.uniform(300, 490)
             middle = spine.mean(axis=0) if len(spine) else np.array(bones.shape[2:]) / 2
             centre[i] = middle + rng.normal(0, [70, 40]) / VIEW_MM_PER_PX
+        elif chance < 0.37:  # a film of the pelvis
+            side_mm[i] = rng.uniform(260, 430)
+            lowest = spine[int(spine[:, 0].argmax())]
+            centre[i] = lowest + np.array([rng.uniform(20, 130), rng.normal(0, 25)]) / VIEW_MM_PER_PX
         elif chance < 0.8:  # a crop around part of the spine
             side_mm[i] = rng.uniform(190, 310)
             centre[i] = spine[int(rng.integers(len(spine)))] + rng.normal(0, [30, 25]) / VIEW_MM_PER_PX
@@ -115,8 +122,9 @@ def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.rand
         else:  # somewhere beside the spine
             side_mm[i] = rng.uniform(115, 260)
             centre[i] = rng.uniform(0, 1, 2) * bones.shape[2:]
+    centre = np.where(rng.random((count, 1)) < FILLED_SHARE, _filled(centre, side_mm, bones.shape[2:]), centre)
     window = Window(
-        centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 5, count)), rng.random(count) < 0.5,
+        centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 3.5, count)), rng.random(count) < 0.5,
         _proportions(count, rng),
     )  # fmt: skip
     # The last two channels are named by image side.
@@ -125,6 +133,16 @@ def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.rand
     points = np.where(window.mirrored[:, None, None], mirrored, points)
     truth = truth | {"known": truth["known"] & np.ones((count, 1), dtype=bool)}
     return _finish(appearance, bones, window, points, truth, _spine_tops(points))
+
+
+def _filled(
+    centre: npt.NDArray[np.float64], side_mm: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Centres (n, 2) moved so that windows of `side_mm` (n,) lie within views of `shape`, or at their middle."""
+    half = side_mm[:, None] / VIEW_MM_PER_PX / 2
+    size = np.array(shape)
+    low, high = np.minimum(half, size / 2), np.maximum(size - half, size / 2)
+    return np.asarray(np.clip(centre, low, high))
 
 
 def _proportions(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -30,6 +30,9 @@ TRABECULAR_STEPS_PER_MM = 2.0
 # More than in life, so that a last lumbar vertebra that joins the sacrum is still called that.
 TRANSITIONAL_SHARE = 0.2
 
+# Share of whole views centred on the pelvis.
+PELVIS_SHARE = 0.2
+
 # Mean and 1 sd of how much lower than their donors' the hips sit, mm: the few donors' crests lie at the centre of
 # L4, most people's between there and L5.
 HIPS_LOWER_MM = (10.0, 9.0)
@@ -77,7 +80,9 @@ def draw_pose(anatomy: Anatomy, rng: np.random.Generator) -> Pose2D:
         axial, sagittal = float(rng.choice([-1, 1]) * rng.uniform(70, 110)), float(rng.normal(0, 5.0))
     source = float(rng.uniform(650, 1300))
     centre = anatomy.landmarks_mm["L3.center" if "L3.center" in anatomy.landmarks_mm else "L4.center"]
-    shift = np.array([rng.normal(0, 12), 0.0, rng.normal(-12, 18)])
+    # Some beams look at the pelvis, with the lowest vertebrae near the film's upper edge.
+    lower = float(rng.uniform(50, 130)) if rng.random() < PELVIS_SHARE else 0.0
+    shift = np.array([rng.normal(0, 12), 0.0, rng.normal(-12, 18) - lower])
     return Pose2D(axial, sagittal, float(rng.normal(0, 3)), source * rng.uniform(1.1, 1.35), source, centre + shift)
 
 
