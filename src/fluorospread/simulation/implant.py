@@ -28,7 +28,7 @@ from fluorospread.simulation.contrast import Spread, areal_iodine_mg_cm2, make_p
 from fluorospread.simulation.detector import Exposure
 from fluorospread.simulation.film_change import Motion, draw_motion, fresh_noise, local_noise
 from fluorospread.simulation.film_truth import cut_truth, moved_truth
-from fluorospread.simulation.needle import Needle, needle_g_cm2
+from fluorospread.simulation.needle import RADII_MM, Needle, needle_g_cm2
 from fluorospread.simulation.projection import CArm
 from fluorospread.simulation.render_case import SimulatedImage, place_needle
 from fluorospread.simulation.spectrum import Substance
@@ -177,11 +177,15 @@ def sample_implant(film: Film, split: Split, index: int, images: tuple[Role, ...
         punctures = tuple(p for p in drawn.punctures if (p.level, p.side) in film.junctions)
         spreads = tuple(s for spread in drawn.spreads if (s := _kept_to_marked(spread, film)) is not None)
         if (punctures or images == (Role.PRE,)) and bool(spreads) == with_contrast:
+            motion_mm = float(rng.uniform(1.0, 6.0)) if len(images) > 1 else 0.0
+            gain = float(rng.uniform(0.9, 1.1)) if len(images) > 1 else 1.0
+            gauges = rng.choice(list(RADII_MM), size=len(punctures))
+            punctures = tuple(
+                dataclasses.replace(p, gauge=int(gauge)) for p, gauge in zip(punctures, gauges, strict=True)
+            )
             return ImplantRecipe(
-                case_id, split, drawn.seed, images, punctures, spreads, drawn.exposure,
-                motion_mm=float(rng.uniform(1.0, 6.0)) if len(images) > 1 else 0.0,
-                gain=float(rng.uniform(0.9, 1.1)) if len(images) > 1 else 1.0,
-            )  # fmt: skip
+                case_id, split, drawn.seed, images, punctures, spreads, drawn.exposure, motion_mm, gain
+            )
     raise UsageError(f"{film.name}: contrast needs two marked junctions of one side, of L3 to S1")
 
 
