@@ -15,18 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fluorospread.imaging.normalisation import (
-    BoolArray,
-    FloatArray,
-    gradient,
-    robust_sd,
-    shrink,
-    shrink_mask,
-    smooth,
-    smooth_within,
-)
-
-Matrix = npt.NDArray[np.float64]
+from fluorospread.imaging.normalisation import BoolArray, FloatArray
+from fluorospread.imaging.structure_points import Matrix, StructurePair, correlation, residual, structure_pair
+from fluorospread.imaging.tile_motion import tile_displacements
 
 
 @dataclass(frozen=True)
@@ -82,21 +73,7 @@ class MatchRefused:
     reason: str
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Band-passed images at one resolution with the reference points that carry structure."""
-
-    reference: FloatArray
-    measured: FloatArray
-    measured_valid: BoolArray
-    points: npt.NDArray[np.float64]
-    values: npt.NDArray[np.float64]
-    gradient: npt.NDArray[np.float64]
-    factor: int
-
-
 _IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-_MOST_POINTS = 40_000
 
 
 def match(
@@ -109,21 +86,22 @@ def match(
     """Align two images of equal shape; `valid` are their fields of view, `mm_per_px` sets the filter scales."""
     largest = max(reference.shape)
     finest = max(1, round(largest / 560))
-    coarse = _pair(reference, measured, valid, finest * 2, mm_per_px, settings)
-    fine = _pair(reference, measured, valid, finest, mm_per_px, settings)
+    band = (settings.fine_mm / mm_per_px, settings.coarse_mm / mm_per_px)
+    coarse = structure_pair(reference, measured, valid, finest * 2, band)
+    fine = structure_pair(reference, measured, valid, finest, band)
     if coarse is None or fine is None:
         return MatchRefused("too little common field of view with structure to align the images")
     reach_px = settings.largest_shift_mm / mm_per_px / coarse.factor
     candidates = [_refine(coarse, start, rigid_first=True) for start in _coarse_shifts(coarse, reach_px)]
-    matrix = max(candidates, key=lambda m: _correlation(coarse, m))
+    matrix = max(candidates, key=lambda m: correlation(coarse, m))
     matrix = _refine(fine, _rescale(matrix, coarse.factor, fine.factor), rigid_first=False)
-    correlation = _correlation(fine, matrix)
-    tiles, left_px = _tile_displacements(fine, matrix)
+    likeness = correlation(fine, matrix)
+    tiles, left_px = tile_displacements(fine, matrix)
     full = _rescale(matrix, fine.factor, 1)
-    reason = _objection(full, correlation, left_px * fine.factor * mm_per_px, reference.shape, mm_per_px, settings)
+    reason = _objection(full, likeness, left_px * fine.factor * mm_per_px, reference.shape, mm_per_px, settings)
     if reason:
         return MatchRefused(reason)
-    return Match(full, tiles * fine.factor, max(left_px * fine.factor, 0.1), correlation)
+    return Match(full, tiles * fine.factor, max(left_px * fine.factor, 0.1), likeness)
 
 
 def warp_to_measured(image: FloatArray, found: Match, valid: BoolArray) -> tuple[FloatArray, BoolArray]:
@@ -150,50 +128,7 @@ def warp_to_measured(image: FloatArray, found: Match, valid: BoolArray) -> tuple
     return warped, known > 0.999
 
 
-def _pair(
-    reference: FloatArray,
-    measured: FloatArray,
-    valid: tuple[BoolArray, BoolArray],
-    factor: int,
-    mm_per_px: float,
-    settings: MatchSettings,
-) -> _Pair | None:
-    small_valid = (shrink_mask(valid[0], factor), shrink_mask(valid[1], factor))
-    fine = settings.fine_mm / mm_per_px / factor
-    coarse = settings.coarse_mm / mm_per_px / factor
-    bands = []
-    for image, inside in zip((reference, measured), small_valid, strict=True):
-        if inside.sum() < 400:
-            return None
-        small = shrink(image, factor)
-        bands.append(_band(small, inside, fine, coarse))
-    from scipy import ndimage
-
-    # Keep off the collimator's edge, which stays put while the patient moves.
-    margin = max(2, int(np.ceil(coarse)))
-    inner = ndimage.binary_erosion(small_valid[0], iterations=margin, border_value=0)
-    inner_measured = ndimage.binary_erosion(small_valid[1], iterations=margin, border_value=0)
-    gradient_r, gradient_c = gradient(bands[0])
-    energy = np.where(inner, gradient_r**2 + gradient_c**2, 0.0)
-    if inner.sum() < 400 or inner_measured.sum() < 400 or energy.max() == 0:
-        return None
-    keep = min(_MOST_POINTS, int(0.35 * inner.sum()))
-    threshold = np.partition(energy.ravel(), -keep)[-keep]
-    rows, cols = np.nonzero((energy >= max(threshold, 1e-30)) & inner)
-    points = np.stack([rows, cols], axis=1).astype(np.float64)
-    slopes = np.stack([gradient_r[rows, cols], gradient_c[rows, cols]], axis=1).astype(np.float64)
-    return _Pair(bands[0], bands[1], inner_measured, points, bands[0][rows, cols].astype(float), slopes, factor)
-
-
-def _band(image: FloatArray, valid: BoolArray, fine_px: float, coarse_px: float) -> FloatArray:
-    """Band-passed and clipped at 4 robust sd, so that metal weighs no more than bone."""
-    slow = smooth_within(image, valid, coarse_px)
-    band = smooth(np.where(valid, image - slow, np.float32(0)), fine_px)
-    limit = 4.0 * max(robust_sd(band[valid]), 1e-9)
-    return np.clip(band, -limit, limit).astype(np.float32)
-
-
-def _coarse_shifts(pair: _Pair, reach_px: float) -> list[Matrix]:
+def _coarse_shifts(pair: StructurePair, reach_px: float) -> list[Matrix]:
     """No shift, and the best two shifts within reach by circular cross-correlation."""
     from scipy import fft
 
@@ -214,14 +149,14 @@ def _coarse_shifts(pair: _Pair, reach_px: float) -> list[Matrix]:
     return starts
 
 
-def _refine(pair: _Pair, start: Matrix, rigid_first: bool) -> Matrix:
+def _refine(pair: StructurePair, start: Matrix, rigid_first: bool) -> Matrix:
     matrix = start
     if rigid_first:
         matrix = _gauss_newton(pair, matrix, rigid=True, iterations=12)
     return _gauss_newton(pair, matrix, rigid=False, iterations=10)
 
 
-def _gauss_newton(pair: _Pair, start: Matrix, rigid: bool, iterations: int) -> Matrix:
+def _gauss_newton(pair: StructurePair, start: Matrix, rigid: bool, iterations: int) -> Matrix:
     centre = pair.points.mean(axis=0)
     reach = max(pair.reference.shape) / 2.0
     local = (pair.points - centre) / reach
@@ -234,11 +169,11 @@ def _gauss_newton(pair: _Pair, start: Matrix, rigid: bool, iterations: int) -> M
         )
     matrix = start.copy()
     for _ in range(iterations):
-        residual, weight = _residual(pair, matrix)
+        left, weight = residual(pair, matrix)
         weighted = jacobian * weight[:, None]
         normal = weighted.T @ jacobian
         normal[np.diag_indices_from(normal)] += 1e-9 * np.trace(normal) + 1e-30
-        step = np.linalg.solve(normal, weighted.T @ residual)
+        step = np.linalg.solve(normal, weighted.T @ left)
         delta = _step_matrix(step, rigid, centre, reach)
         matrix = _compose(matrix, _inverse(delta))
         if np.abs(step).max() < 0.01:
@@ -257,98 +192,9 @@ def _step_matrix(step: npt.NDArray[np.float64], rigid: bool, centre: npt.NDArray
     return np.column_stack([linear, offset])
 
 
-def _residual(pair: _Pair, matrix: Matrix) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Measured (gain-matched) minus reference at the points, and their robust weights."""
-    sampled, inside = _sample(pair, matrix)
-    if inside.sum() < 100:
-        return np.zeros(len(pair.values)), np.zeros(len(pair.values))
-    x, y = sampled[inside], pair.values[inside]
-    gain = _robust_gain(x, y)
-    residual = gain * sampled - pair.values
-    scale = max(robust_sd(residual[inside]), 1e-9)
-    weight = np.clip(1.0 - (residual / (4.0 * scale)) ** 2, 0.0, None) ** 2
-    return residual, weight * inside
-
-
-def _robust_gain(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
-    gain = 1.0
-    for _ in range(3):
-        residual = gain * x - y
-        keep = np.abs(residual) <= 3.0 * max(robust_sd(residual), 1e-9)
-        energy = float((x[keep] ** 2).sum())
-        if energy <= 0:
-            return 1.0
-        # The amplitude of the same bone cannot change without bound between two exposures.
-        gain = float(np.clip((x[keep] * y[keep]).sum() / energy, 0.4, 2.5))
-    return gain
-
-
-def _sample(pair: _Pair, matrix: Matrix) -> tuple[npt.NDArray[np.float64], BoolArray]:
-    from scipy import ndimage
-
-    at = pair.points @ matrix[:, :2].T + matrix[:, 2]
-    sampled = ndimage.map_coordinates(pair.measured, at.T, order=1, mode="constant")
-    rows, cols = pair.measured_valid.shape
-    nearest = np.rint(at).astype(int)
-    inside: BoolArray = np.all((nearest >= 0) & (nearest < (rows, cols)), axis=1)
-    inside[inside] = pair.measured_valid[nearest[inside, 0], nearest[inside, 1]]
-    return sampled.astype(np.float64), inside
-
-
-def _correlation(pair: _Pair, matrix: Matrix) -> float:
-    """Correlation over the points that are not outliers; 0 when too few overlap."""
-    sampled, inside = _sample(pair, matrix)
-    if inside.sum() < 0.3 * len(inside):
-        return 0.0
-    x, y = sampled[inside], pair.values[inside]
-    residual = _robust_gain(x, y) * x - y
-    keep = np.abs(residual) <= 3.0 * max(robust_sd(residual), 1e-9)
-    x, y = x[keep], y[keep]
-    norm = float(np.sqrt((x**2).sum() * (y**2).sum()))
-    return float((x * y).sum()) / norm if norm > 0 else 0.0
-
-
-def _tile_displacements(pair: _Pair, matrix: Matrix, tiles: int = 6) -> tuple[npt.NDArray[np.float64], float]:
-    """Smooth displacement left over per tile (tiles, tiles, 2) and the rms that stays unexplained, px."""
-    from scipy import ndimage
-
-    residual, weight = _residual(pair, matrix)
-    shape = np.array(pair.reference.shape)
-    place = np.minimum((pair.points / shape * tiles).astype(int), tiles - 1)
-    index = place[:, 0] * tiles + place[:, 1]
-    sums = np.zeros((tiles * tiles, 6))
-    g_r, g_c = pair.gradient[:, 0], pair.gradient[:, 1]
-    for k, term in enumerate((g_r * g_r, g_r * g_c, g_c * g_c, g_r * residual, g_c * residual, np.ones_like(g_r))):
-        sums[:, k] = np.bincount(index, weight * term, minlength=tiles * tiles)
-    grid = sums.reshape(tiles, tiles, 6)
-    # Neighbours share their normal equations, which is what makes the field smooth and the empty tiles filled.
-    pooled = np.stack([ndimage.gaussian_filter(grid[..., k], 0.8, mode="constant") for k in range(6)], axis=-1)
-    ridge = 0.05 * float(np.mean(pooled[..., 0] + pooled[..., 2])) + 1e-30
-    moved = _solve(pooled, ridge)
-    own = _solve(grid, 0.02 * float(np.mean(grid[..., 0] + grid[..., 2])) + 1e-30)
-    enough = grid[..., 5] >= 50
-    if not enough.any():
-        return np.zeros((tiles, tiles, 2)), 0.1
-    left = (own - moved)[enough]
-    return -moved, float(np.sqrt(np.median((left**2).sum(axis=1)) / 2.0))
-
-
-def _solve(terms: npt.NDArray[np.float64], ridge: float) -> npt.NDArray[np.float64]:
-    a, b, d = terms[..., 0] + ridge, terms[..., 1], terms[..., 2] + ridge
-    determinant = a * d - b * b
-    solution: npt.NDArray[np.float64] = np.stack(
-        [
-            (d * terms[..., 3] - b * terms[..., 4]) / determinant,
-            (a * terms[..., 4] - b * terms[..., 3]) / determinant,
-        ],
-        axis=-1,
-    )
-    return solution
-
-
 def _objection(
     matrix: Matrix,
-    correlation: float,
+    likeness: float,
     left_mm: float,
     shape: tuple[int, ...],
     mm_per_px: float,
@@ -358,8 +204,8 @@ def _objection(
     centre = np.array([shape[0] / 2.0, shape[1] / 2.0])
     shift_mm = float(np.hypot(*(matrix[:, :2] @ centre + matrix[:, 2] - centre))) * mm_per_px
     strain = float(np.abs(matrix[:, :2] - np.eye(2)).max())
-    if correlation < settings.least_correlation:
-        return f"the images do not show the same view (correlation {correlation:.2f} after alignment)"
+    if likeness < settings.least_correlation:
+        return f"the images do not show the same view (correlation {likeness:.2f} after alignment)"
     if shift_mm > 1.2 * settings.largest_shift_mm or strain > settings.largest_strain:
         return f"aligning the images would need an implausible move ({shift_mm:.0f} mm, strain {strain:.2f})"
     if left_mm > settings.largest_residual_mm:
