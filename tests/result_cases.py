@@ -32,7 +32,7 @@ from fluorospread.model.findings import (
     Vertebra,
 )
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, RowsTowards
-from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
+from fluorospread.model.radiograph import DoseReport, Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import (
     Criterion,
@@ -190,6 +190,7 @@ def full_case(folder: Path, **tags: Any) -> CaseResult:
             ),
         ),
         overrides=(Override("spacing-mm", "0.28 0.3"),),
+        dose_report=DoseReport("dose.dcm", "ef" * 32, "2.25.93", 48.5, 1 / 3, 12.75),
     )
 
 

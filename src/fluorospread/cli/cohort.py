@@ -105,14 +105,14 @@ def cohort(
 
 def _fetched(source: Path, out: Path) -> Path:
     """`source`, or the folder that the studies a PACS query matches have been fetched to."""
-    from fluorospread.pipeline.fetch_cases import X_RAY, is_pacs_query, parse_query
+    from fluorospread.pipeline.fetch_cases import CASE_OBJECTS, is_pacs_query, parse_query
 
     if not is_pacs_query(str(source)):
         return source
     from fluorospread.cli.pacs import fetch_from_archive
 
     images = out / FETCHED_IMAGES
-    fetch_from_archive(parse_query(str(source)), images, X_RAY)
+    fetch_from_archive(parse_query(str(source)), images, CASE_OBJECTS)
     return images
 
 

@@ -15,7 +15,7 @@ from fluorospread.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from fluorospread.dicom.pseudonyms import Pseudonyms
-    from fluorospread.pacs.archive import Archive, StudyEntry, StudyQuery
+    from fluorospread.pacs.archive import Archive, StudyEntry, StudyQuery, Wanted
     from fluorospread.pacs.transfer import FetchedStudy
     from fluorospread.pipeline.fetch_cases import FetchProgress
 
@@ -124,11 +124,11 @@ def get(
 
     - `fluorospread pacs get --date 20260101-20260131 --modality XA --only XA --out cases`
     """
-    from fluorospread.pacs.archive import StudyQuery
+    from fluorospread.pacs.archive import StudyQuery, Wanted
 
     del debug
     query = StudyQuery(study, patient_id, patient_name, accession, date, description, modality)
-    for fetched in fetch_from_archive(query, out, tuple(only or ()), pacs_address):
+    for fetched in fetch_from_archive(query, out, Wanted(tuple(only or ())), pacs_address):
         before = f", {fetched.already_here} of them here before" if fetched.already_here else ""
         typer.echo(f"{fetched.folder}: {fetched.objects} object(s){before}")
 
@@ -164,7 +164,7 @@ def send(
 
 
 def fetch_from_archive(
-    query: StudyQuery, out: Path, modalities: tuple[str, ...], address: str | None = None
+    query: StudyQuery, out: Path, objects: Wanted, address: str | None = None
 ) -> tuple[FetchedStudy, ...]:
     """Fetch what matches into `out`, with a bar on the terminal's error stream."""
     from fluorospread.pipeline.fetch_cases import fetch_cases
@@ -176,7 +176,7 @@ def fetch_from_archive(
             text = f"study {now.study + 1} of {now.studies}"
             bar.update(task, completed=now.objects, total=max(now.of_objects, 1), description=text)
 
-        return fetch_cases(archive, query, out, _pseudonyms(), modalities, report)
+        return fetch_cases(archive, query, out, _pseudonyms(), objects, report)
 
 
 def _archive(address: str | None) -> Archive:

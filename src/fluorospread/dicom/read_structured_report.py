@@ -37,7 +37,7 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Override, Role, SoftwareVersion
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, RowsTowards
-from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
+from fluorospread.model.radiograph import DoseReport, Exposure, PolaritySource, Quantity
 from fluorospread.model.review import Confidence, ImageQuality, JunctionReading, PunctureReading, Reading
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Criterion, CriterionResult, Flag, Outcome, Verdict
@@ -99,10 +99,24 @@ def _read(root: Dataset) -> ReportedCase:
             Override(read_text(item, rc.OVERRIDE_NAME), str(item.TextValue))
             for item in children(conclusions, rc.OVERRIDE)
         ),
+        dose_report=_dose_report(child(root, rc.DOSE_REPORT)),
     )
     signed = child(root, rc.DECISION)
     decision = None if signed is None else _decision(signed)
     return ReportedCase(result, decision, root.VerificationFlag == "VERIFIED")
+
+
+def _dose_report(item: Dataset | None) -> DoseReport | None:
+    if item is None:
+        return None
+    return DoseReport(
+        file_name="",
+        sha256=read_text(item, rc.DOSE_REPORT_SHA256),
+        sop_instance_uid=read_text(item, rc.DOSE_REPORT_UID),
+        fluoroscopy_time_s=_number(item, rc.FLUOROSCOPY_TIME),
+        area_dose_gy_cm2=_number(item, rc.TOTAL_AREA_DOSE),
+        reference_point_dose_mgy=_number(item, rc.REFERENCE_POINT_DOSE),
+    )
 
 
 def _library(root: Dataset) -> list[Dataset]:

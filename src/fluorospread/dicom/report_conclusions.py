@@ -31,6 +31,7 @@ from fluorospread.dicom.report_items import (
 )
 from fluorospread.dicom.result_source import ResultSources, Signature, SignedDecision, SourceImage, local_date_time
 from fluorospread.model.case import CaseResult
+from fluorospread.model.radiograph import DoseReport
 from fluorospread.model.review import JunctionReading, PunctureReading, Reading
 from fluorospread.model.verdict import STANDING_SENTENCE, Verdict
 
@@ -141,6 +142,19 @@ def _verdict(verdict: Verdict, name: Code) -> list[ContentItem]:
         said = texts((rc.CRITERION_NAME, criterion.name), (rc.REASON, criterion.reason), relationship=HAS_PROPERTIES)
         found.append(with_children(word(rc.CRITERION, criterion.result), said))
     return found
+
+
+def procedure_dose(report: DoseReport) -> ContainerContentItem:
+    """What the device's dose report says of the whole procedure. A container of our own, as TID 1500 has none."""
+    return container(
+        rc.DOSE_REPORT,
+        [
+            *number(rc.FLUOROSCOPY_TIME, report.fluoroscopy_time_s, rc.SECOND, CONTAINS),
+            *number(rc.TOTAL_AREA_DOSE, report.area_dose_gy_cm2, rc.GRAY_CM2, CONTAINS),
+            *number(rc.REFERENCE_POINT_DOSE, report.reference_point_dose_mgy, rc.MILLIGRAY, CONTAINS),
+            *texts((rc.DOSE_REPORT_UID, report.sop_instance_uid), (rc.DOSE_REPORT_SHA256, report.sha256)),
+        ],
+    )
 
 
 def reader_decision(decision: SignedDecision, image: SourceImage) -> ContainerContentItem:

@@ -81,6 +81,8 @@ CENTROID_ROW = _own("M22", "Centroid of contrast, row")
 ENTRANCE_DOSE = _own("M24", "Entrance dose of the procedure step so far")
 AREA_DOSE = Code("122130", "DCM", "Dose Area Product")
 FLUOROSCOPY_TIME = Code("113730", "DCM", "Total Fluoro Time")
+TOTAL_AREA_DOSE = Code("113722", "DCM", "Dose Area Product Total")
+REFERENCE_POINT_DOSE = Code("113725", "DCM", "Dose (RP) Total")
 CENTROID_COLUMN = _own("M23", "Centroid of contrast, column")
 
 # --- Questions answered by a word
@@ -139,6 +141,8 @@ REFERENCE_IMAGE = _own("T23", "Image the verdict rests on")
 CONTRAST_IMAGE = _own("T24", "Image contrast was measured in")
 IMAGE_NUMBER = _own("T25", "Number of the image in this report")
 NOT_ENCODED = _own("T26", "Left out of this report")
+DOSE_REPORT_UID = _own("T27", "SOP Instance UID of the dose report")
+DOSE_REPORT_SHA256 = _own("T28", "SHA-256 of the dose report")
 
 # --- Reader's decision
 DECISION = _own("C01", "Reader's decision")
@@ -149,6 +153,9 @@ SIGNED_BY = _own("C05", "Signed by")
 SIGNED_AT = _own("C06", "Signed at, in UTC unless an offset is given")
 MARKED_POINT = _own("C07", "Point marked by the reader")
 DECISION_VERDICT = _own("C08", "Verdict of the reader")
+
+# --- The device's dose report
+DOSE_REPORT = _own("C09", "Dose of the procedure, by the device's report")
 
 # --- Structure (TID 1500, 1501, 1410, 1600, 1601)
 FINDING = Code("121071", "DCM", "Finding")

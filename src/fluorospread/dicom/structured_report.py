@@ -23,7 +23,12 @@ from pydicom.sr.codedict import codes
 
 from fluorospread.dicom import result_codes as rc
 from fluorospread.dicom.person_name import person_name
-from fluorospread.dicom.report_conclusions import image_library, qualitative_evaluations, reader_decision
+from fluorospread.dicom.report_conclusions import (
+    image_library,
+    procedure_dose,
+    qualitative_evaluations,
+    reader_decision,
+)
 from fluorospread.dicom.report_findings import FindingWriter
 from fluorospread.dicom.result_object import ResultContext, ResultKind, device_uid, finish, names_of_one_component
 from fluorospread.dicom.result_source import SignedDecision
@@ -60,6 +65,8 @@ def structured_report(
     place = next(i for i, item in enumerate(root) if item.name == codes.DCM.ImagingMeasurements)
     root.insert(place, image_library(sources))
     root.append(qualitative_evaluations(result, writer.notes))
+    if result.dose_report is not None:
+        root.append(procedure_dose(result.dose_report))
     if decision is not None:
         root.append(reader_decision(decision, sources.main))
     dataset = ComprehensiveSR(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from fluorospread.model.findings import ContrastMethod, ContrastStatus, Junction, LevelLabels, NeedleTip
 from fluorospread.model.geometry import Geometry, Orientation
-from fluorospread.model.radiograph import NO_EXPOSURE, Exposure, PolaritySource, Quantity
+from fluorospread.model.radiograph import NO_EXPOSURE, DoseReport, Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Coverage, Pool
 from fluorospread.model.verdict import Flag, Puncture, Verdict
 
@@ -89,7 +89,8 @@ class SoftwareVersion:
 @dataclass(frozen=True)
 class CaseResult:
     """Everything concluded about one case. `reference_image` indexes the image whose levels and
-    junctions the verdict rests on; None when no image could be measured."""
+    junctions the verdict rests on; None when no image could be measured. `dose_report` is the device's, where one
+    of the study lay beside the images."""
 
     case_id: str
     software: SoftwareVersion
@@ -104,6 +105,7 @@ class CaseResult:
     flags: tuple[Flag, ...]
     verdict: Verdict
     overrides: tuple[Override, ...] = ()
+    dose_report: DoseReport | None = None
 
     def __post_init__(self) -> None:
         for name, index in (("reference_image", self.reference_image), ("contrast.image", self.contrast.image)):

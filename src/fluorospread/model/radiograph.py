@@ -117,6 +117,33 @@ NO_EXPOSURE = Exposure()
 
 
 @dataclass(frozen=True)
+class DoseReport:
+    """X-rays given in the whole procedure, as the device's own dose report says; None where it does not.
+
+    Attributes
+    ----------
+    file_name, sha256, sop_instance_uid
+        Which report it was.
+    area_dose_gy_cm2
+        Dose-area product of all fluoroscopy and images, kept or not.
+    reference_point_dose_mgy
+        At the device's reference point, which is not the patient's surface.
+    """
+
+    file_name: str
+    sha256: str
+    sop_instance_uid: str
+    fluoroscopy_time_s: float | None = None
+    area_dose_gy_cm2: float | None = None
+    reference_point_dose_mgy: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.fluoroscopy_time_s, self.area_dose_gy_cm2, self.reference_point_dose_mgy):
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"an exposure is finite and not negative, got {value}")
+
+
+@dataclass(frozen=True)
 class ImageIdentity:
     """DICOM identifiers, kept as found (never used as path names). Empty where the file has none."""
 

@@ -88,6 +88,22 @@ class InstanceEntry:
         return f"IM{short_hash(self.sop_uid, 20)}.dcm"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which objects of a study are wanted: those of these modalities or classes; all where none is named."""
+
+    modalities: tuple[str, ...] = ()
+    sop_classes: tuple[str, ...] = ()
+
+    def takes(self, entry: InstanceEntry) -> bool:
+        if not (self.modalities or self.sop_classes):
+            return True
+        named = entry.modality.upper() in {modality.upper() for modality in self.modalities}
+        return named or entry.sop_class_uid in self.sop_classes
+
+
+EVERYTHING = Wanted()
+
 Receive = Callable[[InstanceEntry, bytes], None]
 """Takes one object as a whole DICOM file; an exception from it ends the transfer."""
 

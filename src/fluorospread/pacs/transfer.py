@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from fluorospread.errors import MissingFileError, NotAnImageError, PacsResponseError
-from fluorospread.pacs.archive import Archive, InstanceEntry, StudyQuery, text_of
+from fluorospread.pacs.archive import EVERYTHING, Archive, InstanceEntry, StudyQuery, Wanted, text_of
 from fluorospread.pacs.received_study import ReceivedStudy
 from fluorospread.pacs.settings import PacsSettings
 
@@ -57,15 +57,10 @@ def fetch_study(
     archive: Archive,
     study_uid: str,
     folder: Path,
-    modalities: Iterable[str] = (),
+    objects: Wanted = EVERYTHING,
     report: Report = lambda _done, _total: None,
 ) -> FetchedStudy:
     """Fetch a study's objects into `folder`, going on where an earlier attempt was cut short.
-
-    Parameters
-    ----------
-    modalities
-        Those of the series wanted; all when none is named.
 
     Raises
     ------
@@ -74,9 +69,8 @@ def fetch_study(
     OutputError
         The folder cannot be written.
     """
-    wanted_modalities = {modality.upper() for modality in modalities}
     listed = archive.instances(study_uid)
-    wanted = [entry for entry in listed if not wanted_modalities or entry.modality.upper() in wanted_modalities]
+    wanted = [entry for entry in listed if objects.takes(entry)]
     if not wanted:
         kinds = ", ".join(sorted({entry.modality or "unnamed" for entry in listed})) or "none"
         raise PacsResponseError(f"the archive has no such objects of this study (modalities there: {kinds})")

@@ -7,18 +7,20 @@ from its UID. Patient names and IDs never become names of folders.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from fluorospread.dicom.dose_report import DOSE_REPORT_CLASS
 from fluorospread.dicom.header_facts import PROJECTION_MODALITIES
 from fluorospread.dicom.pseudonyms import Pseudonyms
 from fluorospread.errors import PacsResponseError, UsageError
-from fluorospread.pacs.archive import Archive, StudyEntry, StudyQuery, short_hash
+from fluorospread.pacs.archive import EVERYTHING, Archive, StudyEntry, StudyQuery, Wanted, short_hash
 from fluorospread.pacs.transfer import FetchedStudy, fetch_study
 
 QUERY_PREFIX = "pacs:"
-X_RAY = tuple(modality for modality in PROJECTION_MODALITIES if modality)
+# What a case can be verified from, and how much X-ray it took.
+CASE_OBJECTS = Wanted(tuple(modality for modality in PROJECTION_MODALITIES if modality), (DOSE_REPORT_CLASS,))
 _NAMES = {
     "study": "study_uid",
     "patient-id": "patient_id",
@@ -87,7 +89,7 @@ def fetch_cases(
     query: StudyQuery,
     out: Path,
     pseudonyms: Pseudonyms | None = None,
-    modalities: Iterable[str] = (),
+    objects: Wanted = EVERYTHING,
     report: Callable[[FetchProgress], None] = lambda _: None,
 ) -> tuple[FetchedStudy, ...]:
     """Fetch every study that matches into `out/<study>/`; run it again to go on where it was cut short.
@@ -105,13 +107,12 @@ def fetch_cases(
     entries = archive.find(query)
     if not entries:
         raise PacsResponseError("the archive has no study that matches; check the query with `fluorospread pacs find`")
-    wanted = tuple(modalities)
     return tuple(
         fetch_study(
             archive,
             entry.study_uid,
             out / study_folder_name(entry, pseudonyms),
-            wanted,
+            objects,
             lambda done, total, number=number: report(FetchProgress(number, len(entries), done, total)),  # type: ignore[misc]
         )
         for number, entry in enumerate(entries)

@@ -23,11 +23,11 @@ from fluorospread.pipeline.gather_case import (
     listed_images,
     safe_case_id,
 )
+from fluorospread.pipeline.leftover_files import DOCUMENTS
 from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.verify_many import Failure, failure_of, gather_all
 
 COHORT_FILE = "cohort.toml"
-_DOCUMENTS = {".toml", ".json", ".md", ".txt", ".csv", ".html", ".pdf"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _from_folder(folder: Path, out: Path | None) -> FoundCohort:
 
 def _only_documents(folder: Path) -> bool:
     found = [path for path in folder.rglob("*") if path.is_file()]
-    return bool(found) and all(path.suffix.lower() in _DOCUMENTS and path.name != CASE_FILE for path in found)
+    return bool(found) and all(path.suffix.lower() in DOCUMENTS and path.name != CASE_FILE for path in found)
 
 
 def _with_names_of_their_own(requests: Sequence[CaseRequest | Failure]) -> list[CaseRequest | Failure]:

@@ -18,6 +18,8 @@ from fluorospread.steps.judge_case import ImageEvidence
 # Contrast runs off to one side of where it was injected: the place of injection lies within the pool, about
 # a quarter of its length from its middle (1 sd, our estimate; it mostly leaves the level undetermined).
 _EPICENTRE_SD_OF_LENGTH = 0.25
+# What is outlined may be only the dense part of a pool; pools of 5 mL are at least so long.
+_LEAST_POOL_MM = 40.0
 
 
 def find_tips(looks: tuple[Look, ...], wanted_sides: int, settings: VerifySettings) -> tuple[Look, ...]:
@@ -68,8 +70,10 @@ def contrast_evidence(
         origins = find_contrast_origin(look, junctions, open_sides, settings)
     else:
         origins = tuple(origin for origin in known_origins if origin.side in open_sides)
+    mm_per_px = look.radiograph.geometry.mm_per_px
+    least_px = 0.0 if mm_per_px is None else _LEAST_POOL_MM / mm_per_px
     middles = tuple(
-        NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * _length_px(pool), 1.0)
+        NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * max(_length_px(pool), least_px), 1.0)
         for pool in pools
         if pool.side in open_sides - {origin.side for origin in origins}
     )

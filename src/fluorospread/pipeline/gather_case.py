@@ -16,14 +16,13 @@ from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.anatomy import Level
 from fluorospread.model.case import Override, Role
 from fluorospread.model.geometry import ColumnsTowards, PointPx, RowsTowards
+from fluorospread.pipeline.leftover_files import DOCUMENTS, leftover_files
 from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.sort_study import role_from_tags, sort_study
 
 CASE_FILE = "case.toml"
 # "post.dcm", "post-2.dcm", "postcontrast.dcm", but not "posterior.dcm".
 _ROLE_NAME = re.compile(rf"({'|'.join(Role)})(contrast)?(?![a-z])", re.IGNORECASE)
-# What a folder may hold beside images without that being worth a note.
-_NOT_IMAGES = {".toml", ".json", ".md", ".txt", ".csv", ".html", ".pdf"}
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
@@ -81,7 +80,8 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class CaseRequest:
-    """What to verify. `contrast_given` is None when nobody said; `notes` go to the first image's."""
+    """What to verify. `contrast_given` is None when nobody said; `notes` go to the first image's. `dose_reports` are
+    those lying beside the images, of whatever study."""
 
     case_id: str
     images: tuple[ImageRequest, ...]
@@ -89,6 +89,7 @@ class CaseRequest:
     protocol: str | None = None
     overrides: CaseOverrides = CaseOverrides()
     notes: tuple[str, ...] = ()
+    dose_reports: tuple[Path, ...] = ()
 
 
 def gather_options(
@@ -207,7 +208,7 @@ def _files(folder: Path) -> list[Path]:
 def role_of_name(path: Path) -> Role | None:
     """The role that a file's name starts with, None where it starts with none or the file is a document."""
     match = _ROLE_NAME.match(path.name)
-    return None if match is None or path.suffix.lower() in _NOT_IMAGES else Role(match.group(1).lower())
+    return None if match is None or path.suffix.lower() in DOCUMENTS else Role(match.group(1).lower())
 
 
 def _is_case_folder(folder: Path) -> bool:
@@ -218,19 +219,21 @@ def _from_folder(folder: Path) -> CaseRequest:
     case_id = safe_case_id(folder.absolute().name)
     declared = read_declaration(folder / CASE_FILE, "case_folder.schema.json") if (folder / CASE_FILE).is_file() else {}
     listed = declared.get("images")
-    notes: tuple[str, ...] = ()
     if listed is not None:
         images = listed_images(folder, listed, CASE_FILE)
+        named = {image.path.resolve() for image in images}
+        reports = leftover_files([path for path in _files(folder) if path.resolve() not in named]).dose_reports
+        notes: tuple[str, ...] = ()
     else:
         present = _files(folder)
         images = tuple(
             ImageRequest(path, role, "file name") for path in present if (role := role_of_name(path)) is not None
         )
-        unused = [p.name for p in present if role_of_name(p) is None and p.suffix.lower() not in _NOT_IMAGES]
-        if images and unused:
-            notes = (f"not used, as the name starts with no role: {', '.join(unused)}",)
-        if not images:
-            images, notes = _from_tags(folder)
+        if images:
+            beside = leftover_files([path for path in present if role_of_name(path) is None])
+            reports, notes = beside.dose_reports, beside.said("the name starts with no role")
+        else:
+            images, reports, notes = _from_tags(folder)
     return CaseRequest(
         case_id=safe_case_id(declared.get("case_id", case_id)),
         images=images,
@@ -238,15 +241,16 @@ def _from_folder(folder: Path) -> CaseRequest:
         protocol=_declared_protocol(folder, declared.get("protocol")),
         overrides=_declared_overrides(declared),
         notes=notes,
+        dose_reports=reports,
     )
 
 
-def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[str, ...]]:
+def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[Path, ...], tuple[str, ...]]:
     """Images of a DICOM study folder, however deep; pictures have no tags to sort by."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in _NOT_IMAGES)
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in DOCUMENTS)
     pictures = [path.name for path in found if path.suffix.lower() in _PICTURES]
     dicoms = [path for path in found if path.suffix.lower() not in _PICTURES]
-    sorted_images, notes = sort_study(dicoms)
+    sorted_images, left_out = sort_study(dicoms)
     if not sorted_images:
         hint = (
             f"its {len(pictures)} picture(s) have no tags to sort by: let their names start with "
@@ -255,9 +259,12 @@ def _from_tags(folder: Path) -> tuple[tuple[ImageRequest, ...], tuple[str, ...]]
             else f"expected images, a {CASE_FILE}, or a DICOM study"
         )
         raise CaseError(f"{folder}: no case here; {hint}")
+    beside = leftover_files(left_out)
+    notes = beside.said("no X-ray image")
     if pictures:
         notes = (*notes, f"not used, as pictures have no tags to sort by: {', '.join(pictures)}")
-    return tuple(ImageRequest(item.path, item.role, item.source) for item in sorted_images), notes
+    images = tuple(ImageRequest(item.path, item.role, item.source) for item in sorted_images)
+    return images, beside.dose_reports, notes
 
 
 def listed_images(folder: Path, listed: Mapping[str, str | list[str]], file_name: str) -> tuple[ImageRequest, ...]:

@@ -121,7 +121,7 @@ def _verify_unless_finished(request: CaseRequest, options: CohortOptions) -> Sta
 
 def fingerprint(request: CaseRequest, protocol: Protocol, settings: VerifySettings) -> str:
     """SHA-256 over everything the result of a case depends on; file names and places are not among it,
-    but for the roles they settle.
+    but for the roles they settle and the dose reports they name.
 
     Raises
     ------
@@ -130,11 +130,13 @@ def fingerprint(request: CaseRequest, protocol: Protocol, settings: VerifySettin
     """
     try:
         images = [[_file_sha256(image.path), image.role, image.role_source] for image in request.images]
+        dose_reports = [[_file_sha256(path), path.name] for path in request.dose_reports]
     except OSError as error:
         raise MissingFileError(f"{error.filename}: cannot be read ({error.strerror})") from error
     parts = {
         "case_id": request.case_id,
         "images": images,
+        "dose_reports": dose_reports,
         "contrast_given": request.contrast_given,
         "overrides": [asdict(override) for override in request.overrides.recorded()],
         "notes": request.notes,

@@ -24,8 +24,8 @@ class SortedImage:
     source: str
 
 
-def sort_study(paths: Sequence[Path]) -> tuple[tuple[SortedImage, ...], tuple[str, ...]]:
-    """The X-ray images among `paths` in the order they were taken, and what was left out and why.
+def sort_study(paths: Sequence[Path]) -> tuple[tuple[SortedImage, ...], tuple[Path, ...]]:
+    """The X-ray images among `paths` in the order they were taken, and the files that are none.
 
     Raises
     ------
@@ -35,21 +35,20 @@ def sort_study(paths: Sequence[Path]) -> tuple[tuple[SortedImage, ...], tuple[st
         A file is an image but damaged: a case must not quietly lose one.
     """
     found: list[ImageSummary] = []
-    left_out: list[str] = []
+    left_out: list[Path] = []
     for path in paths:
         try:
             summary = describe_file(path)
         except NotAnImageError:
-            left_out.append(path.name)
+            left_out.append(path)
             continue
         if summary.is_projection:
             found.append(summary)
         else:
-            left_out.append(path.name)
+            left_out.append(path)
     _check_one_study(found)
     found.sort(key=lambda s: (s.acquisition_time, s.series_number or 0, s.instance_number or 0, s.path.name))
-    notes = (f"not used, as no X-ray image: {', '.join(left_out)}",) if left_out else ()
-    return tuple(_sorted(summary) for summary in found), notes
+    return tuple(_sorted(summary) for summary in found), tuple(left_out)
 
 
 def role_from_tags(path: Path) -> tuple[Role | None, str]:

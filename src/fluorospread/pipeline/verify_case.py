@@ -22,6 +22,7 @@ from fluorospread.model.radiograph import Radiograph
 from fluorospread.model.spread import Spread
 from fluorospread.model.verdict import Flag
 from fluorospread.pipeline.carry_findings import apply_given_numbering, carried_junctions, carry_findings
+from fluorospread.pipeline.find_dose_report import find_dose_report
 from fluorospread.pipeline.find_punctures import contrast_evidence, find_tips, tip_evidence
 from fluorospread.pipeline.gather_case import CaseRequest, ImageRequest
 from fluorospread.pipeline.look_at_image import Look, look_for_levels
@@ -79,6 +80,8 @@ def verify_case(
     """
     looks = tuple(_read(image, request, report) for image in request.images)
     _check_one_patient(looks)
+    dose_report, dose_notes = find_dose_report(request.dose_reports, [look.radiograph.identity for look in looks])
+    looks = (replace(looks[0], notes=(*looks[0].notes, *dose_notes)), *looks[1:])
     looks, reference = _levels(looks, request, settings, report)
     report("finding needles")
     looks = find_tips(looks, len(protocol.target_sides), settings)
@@ -112,6 +115,7 @@ def verify_case(
         flags=flags,
         verdict=verdict,
         overrides=request.overrides.recorded(),
+        dose_report=dose_report,
     )
     return VerifiedCase(result, tuple(look.radiograph for look in looks), contrast.mask)
 

@@ -77,7 +77,8 @@ def verify_cohort(
 
 
 def _absolute(request: CaseRequest) -> CaseRequest:
-    return replace(request, images=tuple(replace(image, path=image.path.absolute()) for image in request.images))
+    images = tuple(replace(image, path=image.path.absolute()) for image in request.images)
+    return replace(request, images=images, dose_reports=tuple(path.absolute() for path in request.dose_reports))
 
 
 class _Clock:

@@ -37,7 +37,7 @@ from fluorospread.model.findings import (
     Vertebra,
 )
 from fluorospread.model.geometry import ColumnsTowards, Geometry, GeometrySource, Orientation, PointPx, RowsTowards
-from fluorospread.model.radiograph import Exposure, PolaritySource, Quantity
+from fluorospread.model.radiograph import DoseReport, Exposure, PolaritySource, Quantity
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import (
     STANDING_SENTENCE,
@@ -98,6 +98,7 @@ def case_to_json(result: CaseResult) -> Json:
         "punctures": [asdict(item) for item in result.punctures],
         "flags": [asdict(flag) for flag in result.flags],
         "verdict": asdict(result.verdict),
+        "dose_report": None if result.dose_report is None else asdict(result.dose_report),
         "overrides": [{**asdict(item), "by": "person"} for item in result.overrides],
         "review": None,
     }
@@ -212,7 +213,7 @@ def _contrast_to_json(contrast: ContrastResult) -> Json:
 
 
 def _case(document: Json) -> CaseResult:
-    protocol, verdict = document["protocol"], document["verdict"]
+    protocol, verdict, dose = document["protocol"], document["verdict"], document["dose_report"]
     return CaseResult(
         case_id=document["case_id"],
         software=SoftwareVersion(**document["software"]),
@@ -237,6 +238,7 @@ def _case(document: Json) -> CaseResult:
             ),
         ),
         overrides=tuple(Override(item["name"], item["value"]) for item in document["overrides"]),
+        dose_report=None if dose is None else DoseReport(**dose),
     )
 
 

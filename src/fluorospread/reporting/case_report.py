@@ -15,10 +15,11 @@ from typing import Any
 from fluorospread.model.anatomy import JUNCTION_NERVE
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMethod
-from fluorospread.model.radiograph import Exposure, PolaritySource
+from fluorospread.model.radiograph import PolaritySource
 from fluorospread.model.review import ReviewedCase
 from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
+from fluorospread.reporting.exposure_summary import exposure_of_case, exposure_of_image
 from fluorospread.reporting.number_text import UNKNOWN, percent, with_uncertainty
 from fluorospread.reporting.panel import Picture, draw_panel
 from fluorospread.reporting.reader_decision import ReaderSection, reader_section
@@ -92,6 +93,7 @@ def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture], read
         assumed=_assumed(result),
         settled=[f"{override.name}: {override.value}" for override in result.overrides],
         undetermined=_undetermined(result),
+        exposure=exposure_of_case(result),
         images=[_image(index, image) for index, image in enumerate(result.images)],
         provenance=_provenance(result),
         reader=reader or reader_section(result, None),
@@ -273,7 +275,7 @@ def _image_properties(image: CaseImage) -> list[Row]:
         ("Scale", scale),
         ("Magnification", UNKNOWN if geometry.magnification is None else f"{geometry.magnification:.3f}"),
         ("Orientation", f"columns towards {columns}, rows towards {feet_or_head} ({orientation.source})"),
-        ("Exposure", _exposure(image.exposure)),
+        ("Exposure", exposure_of_image(image.exposure)),
         ("Pixel values", f"{image.quantity.value.replace('-', ' ')}; sign from {image.polarity_source.value}"),
     ]
     if levels is None:
@@ -284,19 +286,6 @@ def _image_properties(image: CaseImage) -> list[Row]:
     if others:
         rows.append(("Other numberings", others))
     return rows
-
-
-def _exposure(given: Exposure) -> str:
-    said = [
-        f"{name} {value:g} {unit}"
-        for name, value, unit in (
-            ("fluoroscopy time", given.fluoroscopy_time_s, "s (procedure step)"),
-            ("dose-area product", given.area_dose_gy_cm2, "Gy·cm²"),
-            ("entrance dose", given.entrance_dose_mgy, "mGy (procedure step)"),
-        )
-        if value is not None
-    ]
-    return "; ".join(said) or "not in the tags"
 
 
 def _landmarks(image: CaseImage) -> list[Row]:
@@ -339,4 +328,6 @@ def _provenance(result: CaseResult) -> list[Row]:
     for index, image in enumerate(result.images):
         rows.append((f"Image {index + 1} SHA-256", image.sha256))
         rows.append((f"Image {index + 1} SOP instance", image.sop_instance_uid or "none in the file"))
+    if result.dose_report is not None:
+        rows.append(("Dose report SHA-256", result.dose_report.sha256))
     return rows

@@ -16,9 +16,9 @@ from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseResult
 from fluorospread.model.cohort import CohortCase
 from fluorospread.model.findings import NotFound
-from fluorospread.model.radiograph import NO_EXPOSURE, Exposure
 from fluorospread.model.spread import Answer, Pool
 from fluorospread.model.verdict import CriterionResult, Outcome
+from fluorospread.reporting.exposure_summary import NOTHING_KNOWN, CaseExposure, case_exposure
 from fluorospread.reporting.spine_diagram import VIEW_MM, SpineMap, map_to_spine
 
 SPREAD_MEASURES: dict[str, tuple[str, str]] = {
@@ -76,7 +76,7 @@ class Row:
     measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     not_blind: tuple[str, ...] = ()
     decision: str = ""
-    exposure: Exposure = NO_EXPOSURE
+    exposure: CaseExposure = NOTHING_KNOWN
 
     @property
     def judged(self) -> bool:
@@ -165,20 +165,6 @@ def _row(entry: CohortEntry) -> Row:
         not_blind=entry.not_blind,
         decision=entry.decision,
         exposure=case_exposure(result),
-    )
-
-
-def case_exposure(result: CaseResult) -> Exposure:
-    """Time and dose of a case: totals of the procedure step as the last image tells them, area doses of all images
-    together; not known where any image leaves its area dose out."""
-    images = [image.exposure for image in result.images]
-    times = [e.fluoroscopy_time_s for e in images if e.fluoroscopy_time_s is not None]
-    entrance = [e.entrance_dose_mgy for e in images if e.entrance_dose_mgy is not None]
-    areas = [e.area_dose_gy_cm2 for e in images if e.area_dose_gy_cm2 is not None]
-    return Exposure(
-        fluoroscopy_time_s=max(times, default=None),
-        area_dose_gy_cm2=sum(areas) if areas and len(areas) == len(images) else None,
-        entrance_dose_mgy=max(entrance, default=None),
     )
 
 

@@ -16,6 +16,7 @@ from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, JUNCTION_LEVELS, Side
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Outcome
 from fluorospread.reporting.cohort_summary import SPREAD_MEASURES, CohortSummary, Row
+from fluorospread.reporting.exposure_summary import EXPOSURES, REPORT, Given
 from fluorospread.reporting.wording import OUTCOME_WORDS
 from fluorospread.statistics.estimate import Estimate
 from fluorospread.statistics.intervals import Proportion, clopper_pearson, wilson
@@ -190,39 +191,37 @@ def spread_table(summary: CohortSummary) -> Table | None:
     return Table("Spread by side", headings, (30, 16, 8, 12, 18, 16), tuple(lines))
 
 
-_EXPOSURES = (
-    ("fluoroscopy_time_s", "Fluoroscopy time (s)"),
-    ("area_dose_gy_cm2", "Dose-area product (Gy·cm²)"),
-    ("entrance_dose_mgy", "Entrance dose (mGy)"),
-)
-
-
 def exposure_table(summary: CohortSummary) -> Table | None:
-    """Fluoroscopy time and dose by group, from the images' tags; None where no image tells any."""
+    """Fluoroscopy time and dose by group, from tags and dose reports; None where no case tells any."""
     judged = summary.judged
     groups = sorted({row.case.group for row in judged})
     lines: list[Cells] = []
-    for name, label in _EXPOSURES:
+    for name, label, unit in EXPOSURES:
         if all(getattr(row.exposure, name) is None for row in judged):
             continue
         for group in groups:
             members = [row for row in judged if row.case.group == group]
-            values = [v for row in members if (v := getattr(row.exposure, name)) is not None]
-            known = f"{len(values)} of {len(members)}"
-            if not values:
-                lines.append((label, group or "all", known, "not known", "", ""))
+            given: list[Given] = [value for row in members if (value := getattr(row.exposure, name)) is not None]
+            from_reports = sum(one.source == REPORT for one in given)
+            known = f"{len(given)} of {len(members)}" + (f" ({from_reports} by report)" if from_reports else "")
+            head = (f"{label} ({unit})", group or "all", known)
+            if not given:
+                lines.append((*head, "not known", "", ""))
                 continue
+            values = [one.value for one in given]
             low, middle, high = np.percentile(values, [25, 50, 75])
             span = f"{min(values):.2f} to {max(values):.2f}"
-            lines.append((label, group or "all", known, f"{middle:.2f}", f"{low:.2f} to {high:.2f}", span))
+            lines.append((*head, f"{middle:.2f}", f"{low:.2f} to {high:.2f}", span))
     if not lines:
         return None
     headings = ("What", "Group", "Cases that tell it", "Median", "Quartiles", "Range")
     note = (
-        "From the images' tags. Time and entrance dose are the totals of the procedure step; the dose-area product is "
-        "that of the images kept in the case and of the fluoroscopy that prepared them."
+        "From the images' tags; where they leave it out, from the device's dose report of the study (by report). Time "
+        "and entrance dose are the totals of the procedure step. The dose-area product is that of the images kept in "
+        "the case and of the fluoroscopy that prepared them, by report that of the whole procedure. The reference "
+        "point is the device's and not the patient's surface."
     )
-    return Table("Fluoroscopy time and dose", headings, (27, 18, 15, 10, 15, 15), tuple(lines), note)
+    return Table("Fluoroscopy time and dose", headings, (27, 14, 19, 10, 15, 15), tuple(lines), note)
 
 
 def forest_rows(summary: CohortSummary) -> tuple[ForestRow, ...]:

@@ -99,7 +99,8 @@ def bare(result_cases: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
 def as_reported(case: CaseResult) -> CaseResult:
     """The case without what `docs/dicom_results.md` says a report does not hold."""
     images = tuple(replace(image, path="") for image in case.images)
-    return replace(case, images=images, contrast=replace(case.contrast, mask_file=None))
+    dose = None if case.dose_report is None else replace(case.dose_report, file_name="")
+    return replace(case, images=images, contrast=replace(case.contrast, mask_file=None), dose_report=dose)
 
 
 def with_rounded_points(case: CaseResult) -> CaseResult:

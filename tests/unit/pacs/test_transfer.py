@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from fluorospread.errors import PacsConnectionError, PacsResponseError, UsageError
-from fluorospread.pacs.archive import InstanceEntry, StudyQuery, study_of
+from fluorospread.pacs.archive import InstanceEntry, StudyQuery, Wanted, study_of
 from fluorospread.pacs.received_study import ReceivedStudy
 from fluorospread.pacs.transfer import fetch_study
 
@@ -94,9 +94,25 @@ def test_another_study_in_the_folder_is_not_mixed_with_this_one(tmp_path, conten
 
 def test_a_study_without_such_objects_is_told(tmp_path, contents):
     with pytest.raises(PacsResponseError, match="modalities there: XA"):
-        fetch_study(FakeArchive(contents), STUDY, tmp_path / "study", ["CT"])
+        fetch_study(FakeArchive(contents), STUDY, tmp_path / "study", Wanted(("CT",)))
     with pytest.raises(PacsResponseError, match="none"):
         fetch_study(FakeArchive({}), STUDY, tmp_path / "study")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken"),
+    [
+        (Wanted(), {"XA", "dose", "SR"}),
+        (Wanted(("xa",)), {"XA"}),
+        (Wanted(("XA",), ("1.2.67",)), {"XA", "dose"}),
+    ],
+)
+def test_objects_are_wanted_by_modality_or_by_class(wanted, taken):
+    entries = [
+        InstanceEntry(STUDY, "1", uid, sop_class, modality)
+        for uid, sop_class, modality in (("XA", "1.2.12", "XA"), ("dose", "1.2.67", "SR"), ("SR", "1.2.33", "SR"))
+    ]
+    assert {entry.sop_uid for entry in entries if wanted.takes(entry)} == taken
 
 
 @pytest.mark.parametrize("uid", ["../../etc/passwd", "1.2.3/..", "", "1.2." + "3" * 80, "1..2", "01.2"])

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import XRayRadiationDoseSRStorage
 
 from fluorospread.errors import CaseError, MissingFileError, UsageError
 from fluorospread.model.anatomy import Level
@@ -48,6 +50,36 @@ def test_a_word_that_only_begins_like_a_role_is_none(tmp_path):
     request = gather_case(path)
     assert roles(request) == {"needle.dcm": Role.NEEDLE}
     assert request.notes == ("not used, as the name starts with no role: posterior.dcm, preview.png",)
+
+
+def a_dose_report(builders, path):
+    header = Dataset()
+    header.SOPClassUID, header.SOPInstanceUID, header.Modality = XRayRadiationDoseSRStorage, "2.25.5", "SR"
+    return builders.write_dicom(path, header)
+
+
+def test_a_dose_report_beside_named_images_is_kept_and_is_not_a_leftover(tmp_path, builders):
+    path = folder(tmp_path, "needle.dcm", "other.dcm")
+    report = a_dose_report(builders, path / "IM0007")
+    request = gather_case(path)
+    assert request.dose_reports == (report,)
+    assert request.notes == ("not used, as the name starts with no role: other.dcm",)
+
+
+def test_a_dose_report_of_a_study_folder_is_kept_and_is_not_a_leftover(tmp_path, builders):
+    builders.write_dicom(tmp_path / "IM0001", builders.xray_dataset(builders.ramp()))
+    (tmp_path / "reports").mkdir()
+    report = a_dose_report(builders, tmp_path / "reports" / "IM0007")
+    request = gather_case(tmp_path)
+    assert request.dose_reports == (report,)
+    assert request.notes == ()
+
+
+def test_a_dose_report_beside_listed_images_is_kept(tmp_path, builders):
+    path = folder(tmp_path, "a.dcm")
+    (path / "case.toml").write_text('[images]\nneedle = "a.dcm"\n')
+    report = a_dose_report(builders, path / "dose")
+    assert gather_case(path).dose_reports == (report,)
 
 
 def test_the_folder_names_the_case(tmp_path):

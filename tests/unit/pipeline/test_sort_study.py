@@ -38,9 +38,9 @@ def paths(*names):
 def test_roles_are_what_the_tags_suggest_and_their_source_is_kept(described):
     described("a", role_hint="cine", hint_reason="20 frames")
     described("b")
-    images, notes = sort_study(paths("a", "b"))
+    images, left_out = sort_study(paths("a", "b"))
     assert [(image.role, image.source) for image in images] == [(Role.CINE, "tags: 20 frames"), (None, "")]
-    assert notes == ()
+    assert left_out == ()
 
 
 def test_images_come_in_the_order_they_were_taken(described):
@@ -55,9 +55,9 @@ def test_what_is_no_x_ray_image_is_left_out_and_named(described):
     described("DICOMDIR", is_projection=False)
     described("needle")
     described.headers["readme"] = NotAnImageError("neither DICOM nor picture")
-    images, notes = sort_study(paths("DICOMDIR", "needle", "readme"))
+    images, left_out = sort_study(paths("DICOMDIR", "needle", "readme"))
     assert [image.path.name for image in images] == ["needle"]
-    assert notes == ("not used, as no X-ray image: DICOMDIR, readme",)
+    assert [path.name for path in left_out] == ["DICOMDIR", "readme"]
 
 
 def test_a_damaged_image_is_not_quietly_lost(described):

@@ -193,10 +193,11 @@ def test_the_fingerprint_depends_on_all_that_the_result_depends_on(work: _Work, 
     others = [
         fingerprint(replace(request, contrast_given=False), protocol, settings),
         fingerprint(replace(request, images=(replace(image, role=Role.POST),)), protocol, settings),
+        fingerprint(replace(request, dose_reports=(moved,)), protocol, settings),
         fingerprint(replace(request, overrides=CaseOverrides(spacing_mm=(0.3, 0.3))), protocol, settings),
         fingerprint(request, replace(protocol, sha256="0" * 64), settings),
     ]
-    assert len({key, *others}) == 5
+    assert len({key, *others}) == 1 + len(others)
 
 
 def test_another_version_or_other_weights_do_the_case_again(

@@ -16,12 +16,12 @@ from fluorospread.model.case import CaseResult, ContrastResult
 from fluorospread.model.cohort import Cohort, CohortCase
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import NO_SCALE
-from fluorospread.model.radiograph import NO_EXPOSURE, Exposure
+from fluorospread.model.radiograph import DoseReport, Exposure
 from fluorospread.model.spread import Answer, Coverage, Measured, Pool
 from fluorospread.model.verdict import Criterion, CriterionResult, Outcome, Puncture, PunctureSource, Verdict
 from fluorospread.reporting.cohort_outcomes import outcome_tables, patient_table
 from fluorospread.reporting.cohort_report import cohort_report_html, write_cohort_report
-from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, case_exposure, summarise_cohort
+from fluorospread.reporting.cohort_summary import CohortEntry, CohortSummary, summarise_cohort
 from fluorospread.reporting.cohort_tables import (
     case_flow,
     coverage_table,
@@ -313,12 +313,6 @@ def _exposed(full_case: CaseResult, case_id: str, *given: Exposure) -> CaseResul
     return replace(_verified(full_case, case_id), images=images, reference_image=0)
 
 
-def test_totals_of_a_procedure_are_not_added_over_its_images_but_area_doses_are(full_case: CaseResult) -> None:
-    case = _exposed(full_case, "a", Exposure(30.0, 0.5, 4.0), Exposure(42.0, 0.75, 6.0))
-    assert case_exposure(case) == Exposure(42.0, 1.25, 6.0)
-    assert case_exposure(_exposed(full_case, "a", Exposure(30.0, 0.5), NO_EXPOSURE)) == Exposure(30.0)
-
-
 def test_time_and_dose_are_told_by_group_with_how_many_cases_tell_them(full_case: CaseResult) -> None:
     given = [("ultrasound", 4.0), ("ultrasound", 6.0), ("ultrasound", None), ("fluoroscopy", 30.0)]
     entries = [
@@ -332,6 +326,18 @@ def test_time_and_dose_are_told_by_group_with_how_many_cases_tell_them(full_case
         ("Fluoroscopy time (s)", "ultrasound", "2 of 3", "5.00"),
     ]
     assert exposure_table(_study(full_case)) is None
+
+
+def test_what_comes_from_dose_reports_is_counted_apart(full_case: CaseResult) -> None:
+    report = DoseReport("dose.dcm", "ab" * 32, "2.25.1", 20.0, None, 12.0)
+    tagged, reported = _exposed(full_case, "c0", Exposure(4.0)), _exposed(full_case, "c1", Exposure())
+    cases = (tagged, replace(reported, dose_report=report))
+    table = exposure_table(summarise_cohort([CohortEntry(CohortCase(c.case_id, c.case_id), c) for c in cases]))
+    assert table is not None
+    assert [row[:4] for row in table.rows] == [
+        ("Fluoroscopy time (s)", "all", "2 of 2 (1 by report)", "12.00"),
+        ("Dose at the reference point (mGy)", "all", "1 of 2 (1 by report)", "12.00"),
+    ]
 
 
 def _no_scale(full_case: CaseResult) -> CaseResult:
