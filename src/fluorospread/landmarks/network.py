@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,18 @@ class Region:
 
 @dataclass(frozen=True)
 class Maps:
-    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark; frontal 0..1."""
+    """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark; frontal 0..1.
+
+    transitional, rib: what a close-up says of the vertebra in its middle (0..1): a last lumbar one is transitional,
+    it bears a rib; NaN from the level network.
+    """
 
     region: Region
     maps: npt.NDArray[np.float32]
     absent: npt.NDArray[np.float32]
     frontal: float
+    transitional: float = float("nan")
+    rib: float = float("nan")
 
     def mirrored_back(self, swap: tuple[tuple[int, int], ...]) -> Maps:
         """The answer of a mirrored region in the image's own sense; `swap` names left-right channel pairs."""
@@ -81,10 +87,8 @@ class Maps:
         order = list(range(len(self.maps)))
         for a, b in swap:
             order[a], order[b] = b, a
-        return Maps(
-            Region(self.region.centre, self.region.side_px), self.maps[order][:, :, ::-1], self.absent[order],
-            self.frontal,
-        )  # fmt: skip
+        unmirrored = Region(self.region.centre, self.region.side_px)
+        return replace(self, region=unmirrored, maps=self.maps[order][:, :, ::-1], absent=self.absent[order])
 
 
 LEVEL_SWAPS = ((10, 11),)
@@ -243,7 +247,7 @@ def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
     return [
         Maps(
             region, p[i, :, :-1].reshape(k, MAP_CELLS, MAP_CELLS), p[i, :, -1],
-            float(1 / (1 + np.exp(-float(flags[i, 0])))),
+            *(1 / (1 + np.exp(-flags[i].astype(float)))).tolist(),
         ).mirrored_back(swaps)
         for i, region in enumerate(regions)
     ]  # fmt: skip

@@ -7,7 +7,8 @@ settle their centres and tell how far apart their pedicles are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +37,8 @@ RIB_CHANNEL = 6
 _LOOKS = ((0.0, 6.0), (0.15, 7.5), (0.3, 6.2), (0.35, 9.5), (0.5, 8.0), (0.75, 7.0), (1.0, 7.5))
 _CLOSE_UP_PITCHES = 3.0
 CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
+RIB_LOOKS = (5, 6)
+"""Channels whose close-ups are asked for a rib: L1 and T12 where there are five lumbar vertebrae."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,15 @@ class CloseUps:
 
     sure: probability of a vertebra's centre near where the chain has it; moved_pitches: how far off it is;
     pedicles_pitches: distance of the pedicles (lumbar only), NaN where either is not seen.
+    transitional: probability that the last lumbar vertebra is one; ribs: that of a rib on each of RIB_LOOKS that is
+    on the chain, by channel.
     """
 
     sure: Points
     moved_pitches: Points
     pedicles_pitches: Points
+    transitional: float = float("nan")
+    ribs: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,11 +184,15 @@ def _crowds(chain: Chain, place: int, centre: Points) -> bool:
 def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     """The chain with the centres of S1 and the lowest lumbar vertebrae settled by close-ups."""
     places = [i for i, k in enumerate(chain.channels) if k in CLOSE_UP_CHANNELS]
+    looks = places + [i for i, k in enumerate(chain.channels) if k in RIB_LOOKS]
     regions = [
         Region((float(chain.points[i][0]), float(chain.points[i][1])), _CLOSE_UP_PITCHES * chain.pitch_px)
-        for i in places
+        for i in looks
     ]
     views = look("junctions", pyramid, _both_ways(regions))
+    told = {chain.channels[i]: views[2 * n : 2 * n + 2] for n, i in enumerate(looks)}
+    transitional = float(np.mean([view.transitional for view in told[1]])) if 1 in told else float("nan")
+    ribs = {k: float(np.mean([view.rib for view in pair])) for k, pair in told.items() if k in RIB_LOOKS}
     points = chain.points.copy()
     sure, moved, apart = [], [], []
     for n, i in enumerate(places):
@@ -197,7 +208,8 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
         gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)
         apart.append(float(np.hypot(*gap)) / chain.pitch_px if seen else np.nan)
-    return replace(chain, points=points), CloseUps(np.array(sure), np.array(moved), np.array(apart))
+    found_out = CloseUps(np.array(sure), np.array(moved), np.array(apart), transitional, ribs)
+    return replace(chain, points=points), found_out
 
 
 def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> Reading:

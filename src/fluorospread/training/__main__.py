@@ -16,7 +16,12 @@ HELD_OUT = ("verse047", "verse269", "verse400_verse155", "verse585", "spl-atlas"
 def _render(args: argparse.Namespace) -> None:
     from fluorospread.simulation.anatomy.real_people import read_people
     from fluorospread.simulation.anatomy.variation import read_spine_poses
-    from fluorospread.training.views import procedural_anatomies, real_anatomies, write_shard
+    from fluorospread.training.views import (
+        procedural_anatomies,
+        real_anatomies,
+        write_anchor_shard,
+        write_shard,
+    )
 
     everyone = read_people(args.anatomies) if args.kind != "built-in" else []
     poses = read_spine_poses(args.poses) if everyone else None
@@ -35,8 +40,8 @@ def _render(args: argparse.Namespace) -> None:
         if poses is None:
             anatomies = procedural_anatomies(rng)
         else:
-            anatomies = real_anatomies(people, (bases, fillers, ribs), poses, rng)
-        write_shard(anatomies, name, rng)
+            anatomies = real_anatomies(people, (bases, fillers, ribs), poses, rng, unusual=args.anchors)
+        (write_anchor_shard if args.anchors else write_shard)(anatomies, name, rng)
         sys.stdout.write(f"{name.name}\n")
         sys.stdout.flush()
 
@@ -67,6 +72,9 @@ def main() -> None:
     render.add_argument("--kind", choices=("real", "built-in", "held-out"), required=True)
     render.add_argument("--shards", type=int, default=20)
     render.add_argument("--first", type=int, default=0)
+    render.add_argument(
+        "--anchors", action="store_true", help="close-ups only, of the last lumbar vertebra and around the last rib"
+    )
     render.add_argument("--seed", type=int, default=1)
     render.set_defaults(run=_render)
     learn = commands.add_parser("train", help="train one network from cached views")

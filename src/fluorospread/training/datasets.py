@@ -18,9 +18,12 @@ Tensor = Any
 CELL_PX = 4
 FRONTAL_DEG = 22.0
 # What shards store beside the bones.
-_TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles")}
+_TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles", "flags")}
 # How much more often a view of four or six lumbar vertebrae is shown than the others.
 UNUSUAL_COUNT_WEIGHT = 1.5
+# How much more often a shard of close-ups that knows flags is drawn from than one that does not.
+FLAGGED_WEIGHT = 2.5
+CLOSE_UP_FLAGS = 2
 # Share of windows that the rendered view fills, as a film fills the region that is looked at first.
 FILLED_SHARE = 0.75
 
@@ -29,14 +32,15 @@ FILLED_SHARE = 0.75
 class Batch:
     """Inputs, true cells (n, k, 2), presence and knowledge of landmarks (n, k).
 
-    frontal (n, 1): 1 where an image is frontal.
+    flags (n, f): 1 or 0, NaN where unknown; the first says whether an image is frontal, and of close-ups the
+    second whether a last lumbar vertebra is transitional, the third whether the vertebra bears a rib.
     """
 
     image: Tensor
     cells: Tensor
     present: Tensor
     known: Tensor
-    frontal: Tensor
+    flags: Tensor
 
 
 class Shards:
@@ -56,15 +60,19 @@ class Shards:
                     self.names.add(path.name)
                     self.bones.append(np.load(path, mmap_mode="r"))
                     with np.load(str(path).replace("_bone.npy", "_truth.npz")) as stored:
-                        self.truths.append({key: stored[key] for key in _TRUTH[self.kind]})
+                        # Shards made before close-ups had flags know none.
+                        unknown = {"flags": np.full((len(stored["points"]), CLOSE_UP_FLAGS), np.nan)}
+                        self.truths.append({key: (unknown | dict(stored))[key] for key in _TRUTH[self.kind]})
         if not self.bones:
             raise MissingFileError(f"no {self.kind} shards of {self.families} in {self.cache}; run `views` first")
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
         """`count` views at random, with their truths stacked; four and six lumbar vertebrae more often."""
         picks = []
+        flagged = [bool(np.isfinite(truth.get("flags", np.nan)).any()) for truth in self.truths]
+        shares = np.where(flagged, FLAGGED_WEIGHT, 1.0)
         for _ in range(count):
-            shard = int(rng.integers(len(self.bones)))
+            shard = int(rng.choice(len(self.bones), p=shares / shares.sum()))
             lumbar = self.truths[shard].get("lumbar", np.full(len(self.bones[shard]), 5))
             weight = np.where(lumbar == 5, 1.0, UNUSUAL_COUNT_WEIGHT)
             picks.append((shard, int(rng.choice(len(weight), p=weight / weight.sum()))))
@@ -76,7 +84,7 @@ def _finish(
     appearance: Appearance, bones: npt.NDArray[np.uint8], window: Window, points: npt.NDArray[np.float64],
     truth: dict[str, npt.NDArray[Any]], top: npt.NDArray[np.float64],
 ) -> Batch:  # fmt: skip
-    """`truth` holds known (n, k) and angles (n, 2)."""
+    """`truth` holds known (n, k) and angles (n, 2), and of close-ups flags (n, CLOSE_UP_FLAGS)."""
     image, field = appearance(bones, window, window.to_image(top[:, None])[:, 0, 0])
     px = window.to_image(points)
     nearest = np.nan_to_num(np.rint(px), nan=-1).astype(int)
@@ -85,13 +93,14 @@ def _finish(
     lit = field.numpy()[np.arange(len(px))[:, None], rows, cols] > 0
     present = inside & lit & np.isfinite(px).all(axis=2)
     cells = (np.nan_to_num(px) + 0.5) / CELL_PX - 0.5
-    frontal = np.abs(truth["angles"][:, 0]) < FRONTAL_DEG
+    frontal = np.abs(truth["angles"][:, :1]) < FRONTAL_DEG
+    others = truth.get("flags", np.empty((len(px), 0)))
     return Batch(
         image,
         torch.from_numpy(np.where(present[..., None], cells, 0).astype(np.float32)),
         torch.from_numpy(present),
         torch.from_numpy(truth["known"]),
-        torch.from_numpy(frontal.astype(np.float32))[:, None],
+        torch.from_numpy(np.concatenate([frontal, others], axis=1).astype(np.float32)),
     )
 
 

@@ -48,7 +48,7 @@ def export(name: str, checkpoint: Path, weights: Path) -> float:
     import onnxruntime
 
     task = TASKS[name]
-    net = LandmarkNet(task.landmarks, task.widths)
+    net = LandmarkNet(task.landmarks, task.widths, task.flags)
     net.load_state_dict(torch.load(checkpoint, weights_only=True)["averaged"])
     net.eval()
     example = torch.randn(2, 2, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(0))

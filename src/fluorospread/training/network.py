@@ -28,7 +28,7 @@ class LandmarkNet(nn.Module):
     widths
         Channels from the finest (1/4) to the coarsest level.
     flags
-        Number of yes-no logits about the whole image.
+        Number of yes-no logits: the first about the whole image, others about the vertebra in its middle.
 
     Inputs are (n, 2, size, size): local contrast and field of view (1 inside). Outputs: location logits
     (n, landmarks, size / 4, size / 4), absence logits (n, landmarks), flags (n, flags).
@@ -42,6 +42,8 @@ class LandmarkNet(nn.Module):
         self.last = _conv(widths[0], widths[0])
         self.maps = nn.Conv2d(widths[0], landmarks, 1)
         self.globals = nn.Linear(widths[-1] + widths[-2], landmarks + flags)
+        # Those about the vertebra in the middle also see what the middle half looks like, coarse and fine.
+        self.middle = nn.Linear(widths[-1] + 2 * widths[0], flags - 1) if flags > 1 else None
         self.landmarks = landmarks
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,9 +54,20 @@ class LandmarkNet(nn.Module):
         pooled = torch.cat([x.mean((2, 3)), features[-2].amax((2, 3))], 1)
         for stage, skip in zip(self.up, features[-2::-1], strict=True):
             x = stage(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], 1))
-        maps = self.maps(self.last(x))
+        fine = self.last(x)
         whole = self.globals(pooled)
-        return maps, whole[:, : self.landmarks], whole[:, self.landmarks :]
+        flags = whole[:, self.landmarks :]
+        if self.middle is not None:
+            coarse, near = _middle(features[-1]), _middle(fine)
+            seen = torch.cat([coarse.mean((2, 3)), near.mean((2, 3)), near.amax((2, 3))], 1)
+            flags = torch.cat([flags[:, :1], flags[:, 1:] + self.middle(seen)], 1)
+        return self.maps(fine), whole[:, : self.landmarks], flags
+
+
+def _middle(maps: Tensor) -> Tensor:
+    """The middle half of maps (n, k, rows, cols) along both axes."""
+    rows, cols = maps.shape[2:]
+    return maps[:, :, rows // 4 : rows - rows // 4, cols // 4 : cols - cols // 4]
 
 
 def location_log_probabilities(maps: Tensor, absent: Tensor) -> Tensor:

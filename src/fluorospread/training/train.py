@@ -20,26 +20,27 @@ import torch.nn.functional as F
 
 from fluorospread.training.appearance import Appearance
 from fluorospread.training.clutter import make_banks
-from fluorospread.training.datasets import Batch, Shards, junction_batch, level_batch
+from fluorospread.training.datasets import CLOSE_UP_FLAGS, Batch, Shards, junction_batch, level_batch
 from fluorospread.training.network import LandmarkNet, location_loss
 
 
 @dataclass(frozen=True)
 class Task:
-    """One network: what it is fed, its size, and how sharp its targets are (sd in map cells)."""
+    """One network: what it is fed, its size, how sharp its targets are (sd in map cells), and its yes-no answers."""
 
     kind: str
     batch: Callable[[Shards, Appearance, int, np.random.Generator], Batch]
     landmarks: int
     widths: tuple[int, ...]
     sigma_cells: float
+    flags: int = 1
     batch_size: int = 32
     peak_rate: float = 1.5e-3
 
 
 TASKS = {
     "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
-    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
+    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
 }
 
 
@@ -66,22 +67,30 @@ class Batches(torch.utils.data.Dataset):
             shards.refresh()
         appearance = Appearance(banks, self.seed * 1_000_003 + number)
         batch = self.task.batch(shards, appearance, self.task.batch_size, np.random.default_rng([self.seed, number]))
-        return batch.image, batch.cells, batch.present, batch.known, batch.frontal
+        return batch.image, batch.cells, batch.present, batch.known, batch.flags
 
 
 def loss_of(net: Any, parts: tuple[Any, ...], sigma_cells: float) -> Any:
-    """Location cross-entropy plus the frontal flag's; landmarks of oblique and lateral views do not count."""
-    image, cells, present, known, frontal = parts
+    """Location cross-entropy plus that of the known flags; landmarks of oblique and lateral views do not count."""
+    image, cells, present, known, flags = parts
     with torch.autocast("cpu", torch.bfloat16):
-        maps, absent, flags = net(image.contiguous(memory_format=torch.channels_last))
-    counted = known & (frontal > 0)
+        maps, absent, logits = net(image.contiguous(memory_format=torch.channels_last))
+    counted = known & (flags[:, :1] > 0)
     where = location_loss(maps.float(), absent.float(), cells, present, counted, sigma_cells)
-    return where + 0.5 * F.binary_cross_entropy_with_logits(flags.float(), frontal)
+    told = torch.isfinite(flags)
+    by_flag = F.binary_cross_entropy_with_logits(logits.float(), torch.nan_to_num(flags), reduction="none") * told
+    return where + 0.5 * (by_flag.sum(0) / told.sum(0).clamp(min=1)).sum()
 
 
 def _start_from(net: Any, earlier: Path) -> None:
-    """Take over the averaged weights of an earlier run."""
-    net.load_state_dict(torch.load(earlier, weights_only=True)["averaged"])
+    """Take over the averaged weights of an earlier run; yes-no answers that it did not have begin anew."""
+    weights = net.state_dict()
+    for key, value in torch.load(earlier, weights_only=True)["averaged"].items():
+        if value.ndim:
+            weights[key][: len(value)] = value
+        else:
+            weights[key].copy_(value)
+    net.load_state_dict(weights)
 
 
 def train(
@@ -93,7 +102,7 @@ def train(
     """
     task = TASKS[name]
     torch.manual_seed(seed)
-    net = LandmarkNet(task.landmarks, task.widths).to(memory_format=torch.channels_last)
+    net = LandmarkNet(task.landmarks, task.widths, task.flags).to(memory_format=torch.channels_last)
     if earlier is not None:
         _start_from(net, earlier)
     averaged = {key: value.clone() for key, value in net.state_dict().items()}

@@ -33,6 +33,14 @@ TRANSITIONAL_SHARE = 0.2
 # Share of whole views centred on the pelvis.
 PELVIS_SHARE = 0.2
 
+# What close-ups of anchors show: half of the last lumbar vertebrae of five transitional, other counts often.
+_ANCHOR_TRANSITIONAL_SHARE = 0.5
+_COUNTS = (4, 5, 6)
+_COUNT_SHARES = (0.05, 0.87, 0.08)
+_ANCHOR_COUNT_SHARES = (0.1, 0.65, 0.25)
+# Steps above S1 of the close-ups of anchors: the last lumbar vertebra, and those around the last rib.
+_ANCHOR_STEPS = (1, 5, 6)
+
 # Mean and 1 sd of how much lower than their donors' the hips sit, mm: the few donors' crests lie at the centre of
 # L4, most people's between there and L5.
 HIPS_LOWER_MM = (10.0, 9.0)
@@ -109,10 +117,23 @@ def whole_view(anatomy: Anatomy, pose: Pose2D) -> dict[str, npt.NDArray[np.gener
     }
 
 
+def _close_up_flags(anatomy: Anatomy, name: str, step: int) -> npt.NDArray[np.float32]:
+    """1 or 0, NaN where not known: a last lumbar vertebra is transitional; a vertebra bears a rib.
+
+    Ribs are known of the lumbar vertebrae, of T12, and of higher ones that have theirs.
+    """
+    number = name.removeprefix("T")
+    bears = any(f"rib{number}.{side}" in {b.name for b in anatomy.bones} for side in ("left", "right"))
+    rib = float(bears) if name.startswith("T") else 0.0
+    if name.startswith("T") and name != "T12" and not bears:
+        rib = np.nan
+    return np.array([float(anatomy.transitional) if step == 1 else np.nan, rib], dtype=np.float32)
+
+
 def close_up(
     anatomy: Anatomy, pose: Pose2D, step: int, rng: np.random.Generator
 ) -> dict[str, npt.NDArray[np.generic]] | None:
-    """A close-up around one vertebra: bone, points (junctions, pedicles by image side, centre) in px."""
+    """A close-up around one vertebra: bone, points (junctions, pedicles by image side, centre) in px, flags."""
     name = names_upwards(anatomy.lumbar_count)[step]
     marks = anatomy.landmarks_mm
     if f"{name}.center" not in marks:
@@ -134,6 +155,7 @@ def close_up(
         "points": px.astype(np.float32),
         "step": np.array(step, dtype=np.int16),
         "angles": np.array([pose.axial_deg, pose.sagittal_deg], dtype=np.float32),
+        "flags": _close_up_flags(anatomy, name, step),
     }
 
 
@@ -142,19 +164,22 @@ def real_anatomies(
     donors: tuple[Sequence[Person], Sequence[Person], Sequence[Person]],
     poses: SpinePoses,
     rng: np.random.Generator,
+    unusual: bool = False,
 ) -> Iterator[Anatomy]:
     """Endless anatomies: a person, completed from donors in random order, varied and posed.
 
     donors: of sacrum and hips, of vertebrae, of ribs; of each kind a shuffled list is asked in turn.
+    unusual: many with a transitional vertebra or another number than five.
     """
     bases, fillers, ribs = donors
     while True:
         person = people[int(rng.integers(len(people)))]
         order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
-        count = int(rng.choice([4, 5, 6], p=[0.05, 0.87, 0.08]))
+        count = int(rng.choice(_COUNTS, p=_ANCHOR_COUNT_SHARES if unusual else _COUNT_SHARES))
         whole = with_hips_moved(varied(completed(person, order), rng), float(rng.normal(*HIPS_LOWER_MM)))
         pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
-        transitional = count == 5 and bool(rng.random() < TRANSITIONAL_SHARE)
+        share = _ANCHOR_TRANSITIONAL_SHARE if unusual else TRANSITIONAL_SHARE
+        transitional = count == 5 and bool(rng.random() < share)
         if transitional:
             whole, pose = sacralised(whole, pose, rng)
         one_side = (str(rng.choice(["left", "right"])),)
@@ -192,8 +217,28 @@ def write_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generat
             found = close_up(anatomy, pose, int(step), rng)
             if found is not None:
                 closes.append(found)
+    _write({"whole": wholes, "close": closes}, name)
+
+
+def write_anchor_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generator, people: int = 120) -> None:
+    """Render close-ups of what numbers a spine, the last lumbar vertebra and those around the last rib, of `people`
+    anatomies, to NAME_close_*."""
+    closes = []
+    for anatomy in islice(anatomies, people):
+        pose = draw_pose(anatomy, rng)
+        if abs(pose.axial_deg) > 20:
+            continue
+        for step in _ANCHOR_STEPS:
+            found = close_up(anatomy, pose, step, rng)
+            if found is not None:
+                closes.append(found)
+    _write({"close": closes}, name)
+
+
+def _write(shards: dict[str, list[dict[str, npt.NDArray[np.generic]]]], name: Path) -> None:
+    """Views by kind to NAME_KIND_bone.npy and NAME_KIND_truth.npz."""
     name.parent.mkdir(parents=True, exist_ok=True)
-    for kind, items in (("whole", wholes), ("close", closes)):
+    for kind, items in shards.items():
         truth = {key: np.stack([item[key] for item in items]) for key in items[0] if key != "bone"}
         np.savez(name.parent / f"{name.name}_{kind}_truth.npz", allow_pickle=False, **truth)
         # Renamed last, so that a reader never sees half a file.

@@ -32,9 +32,14 @@ def chain(first: int = 0, last: int = 7) -> Chain:
 def reading(**changes: object) -> Reading:
     good = Reading(
         chain(), Anchors(0.99, 0.98, 6), (0,) * 12, 0.99,
-        CloseUps(np.full(5, 0.9), np.full(5, 0.05), np.full(5, 1.0)), 2.0, 1.0,
+        looked_at(), 2.0, 1.0,
     )  # fmt: skip
     return replace(good, **changes)  # type: ignore[arg-type]
+
+
+def looked_at(**found: object) -> CloseUps:
+    """Close-ups without any doubt but what is `found`."""
+    return CloseUps(np.full(5, 0.9), np.full(5, 0.05), np.full(5, 1.0), **found)  # type: ignore[arg-type]
 
 
 def radiograph(**changes: object) -> Radiograph:
@@ -53,6 +58,11 @@ def test_sacrum_and_twelfth_rib_that_agree_are_confident_without_an_assumption()
     assert labels.numbering_assumption == ""
     assert [v.level.value for v in labels.vertebrae] == ["T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1"]
     assert labels.vertebra(Level.S1).center_px == (900.0, 400.0)  # type: ignore[union-attr]
+
+
+def test_a_plain_last_lumbar_vertebra_and_ribs_on_the_twelfth_thoracic_cast_no_doubt() -> None:
+    labels = decide(reading(close_ups=looked_at(transitional=0.02, ribs={5: 0.02, 6: 0.97})), SETTINGS)
+    assert labels.status is LevelStatus.CONFIDENT
 
 
 def test_the_sacrum_alone_states_the_assumption_of_five() -> None:
@@ -92,6 +102,9 @@ def test_without_an_anchor_the_levels_are_indeterminate() -> None:
         ({"close_ups": CloseUps(np.full(5, 0.9), np.zeros(5), np.full(5, 2.0))}, "do not fit their widths"),
         ({"anchors": Anchors(0.99, 0.0, None)}, "twelfth rib should be in view"),
         ({"anchors": Anchors(0.99, 0.98, 6, 0.7)}, "may belong to the vertebra above"),
+        ({"close_ups": looked_at(transitional=0.97)}, "may be transitional"),
+        ({"close_ups": looked_at(ribs={5: 0.97, 6: 0.99})}, "a rib may be on the vertebra counted as L1"),
+        ({"close_ups": looked_at(ribs={5: 0.01, 6: 0.01})}, "no rib is seen on the vertebra counted as T12"),
     ],
 )
 def test_every_doubt_makes_the_numbering_uncertain_and_is_named(changes: dict[str, object], reason: str) -> None:

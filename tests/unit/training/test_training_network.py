@@ -16,7 +16,7 @@ from fluorospread.training.appearance import SIZE  # noqa: E402
 from fluorospread.training.datasets import CELL_PX, Shards  # noqa: E402
 from fluorospread.training.export import export  # noqa: E402
 from fluorospread.training.network import LandmarkNet, location_log_probabilities, location_loss  # noqa: E402
-from fluorospread.training.train import TASKS  # noqa: E402
+from fluorospread.training.train import TASKS, _start_from, loss_of  # noqa: E402
 
 
 def test_training_and_run_time_agree_on_sizes_and_channels() -> None:
@@ -54,12 +54,39 @@ def test_an_absent_landmark_wants_absence_and_an_unknown_one_wants_nothing() -> 
     assert float(high) > 8
 
 
+def small_net(flags: int) -> LandmarkNet:
+    return LandmarkNet(2, (8, 8), flags)
+
+
+def test_a_flag_that_is_not_known_teaches_nothing() -> None:
+    torch.manual_seed(1)
+    net = small_net(3).eval()
+    image, cells, no = torch.randn(4, 2, 64, 64), torch.zeros(4, 2, 2), torch.zeros(4, 2, dtype=torch.bool)
+    flags = torch.tensor(
+        [[1.0, torch.nan, 0.0], [1.0, torch.nan, torch.nan], [1.0, torch.nan, 1.0], [1.0, torch.nan, 0]]
+    )
+    loss_of(net, (image, cells, no, no, flags), 1.0).backward()
+    slope = net.middle.weight.grad.abs().sum(1)
+    assert slope[0] == 0
+    assert slope[1] > 0
+
+
+def test_a_run_that_asks_for_more_flags_keeps_what_an_earlier_one_learnt(tmp_path: Path) -> None:
+    earlier, net = small_net(1), small_net(3)
+    torch.save({"averaged": earlier.state_dict()}, tmp_path / "earlier.pt")
+    _start_from(net, tmp_path / "earlier.pt")
+    assert torch.equal(net.globals.weight[:3], earlier.globals.weight)
+    assert torch.equal(net.maps.weight, earlier.maps.weight)
+
+
 # torch marks its own TorchScript exporter as deprecated; its successor needs one more package.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_exported_weights_answer_like_the_checkpoint(tmp_path: Path) -> None:
     torch.manual_seed(0)
     task = TASKS["junctions"]
-    torch.save({"averaged": LandmarkNet(task.landmarks, task.widths).state_dict()}, tmp_path / "junctions.pt")
+    torch.save(
+        {"averaged": LandmarkNet(task.landmarks, task.widths, task.flags).state_dict()}, tmp_path / "junctions.pt"
+    )
     gap = export("junctions", tmp_path / "junctions.pt", tmp_path / "weights")
     assert gap < 0.05
     sums = (tmp_path / "weights" / "SHA256SUMS").read_text("ascii").split()
