@@ -9,7 +9,7 @@ from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Surface
 
 pytest.importorskip("numba", reason="numba is installed for simulation and training only")
 
-from fluorospread.training.views import _close_up_flags  # noqa: E402
+from fluorospread.training.views import _close_up_flags
 
 EMPTY = Surface(np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int32))
 
