@@ -8,13 +8,13 @@ import pytest
 
 from fluorospread.cli.app import run
 from fluorospread.cli.verify import worst_exit_code
-from fluorospread.errors import NotAnImageError
+from fluorospread.errors import NotAnImageError, UnsupportedImageError
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Role, SoftwareVersion
 from fluorospread.model.findings import ContrastMask, ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import NO_SCALE, UNKNOWN_ORIENTATION
 from fluorospread.model.radiograph import ArrayFrames, PolaritySource, Quantity, Radiograph
 from fluorospread.model.verdict import STANDING_SENTENCE, Outcome, Verdict
-from fluorospread.pipeline import verify_many
+from fluorospread.pipeline import publish_results, verify_many
 from fluorospread.pipeline.verify_case import VerifiedCase
 from fluorospread.reporting.case_json import check_case_json, read_case_json
 
@@ -101,6 +101,44 @@ def test_the_exit_code_says_the_outcome(tmp_path, name, code):
 )
 def test_several_cases_end_with_the_worst_code(tmp_path, names, code):
     assert run(["verify", *folder(tmp_path, *names)]) == code
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """Folders that DICOM results were written for; those of cases named `picture` cannot be."""
+    folders = []
+
+    def write(folder, tell):
+        if folder.name.startswith("picture"):
+            raise UnsupportedImageError("needle.png is a picture, not DICOM")
+        folders.append(folder)
+        tell("No segmentation: the mask does not fit")
+
+    monkeypatch.setattr(publish_results, "write_dicom_results", write)
+    return folders
+
+
+def test_dicom_results_are_written_beside_each_case_json(tmp_path, capsys, exported):
+    out = tmp_path / "out"
+    cases = folder(tmp_path, "a", "bad", "c")
+    assert run(["verify", cases[0], "--out", str(out / "one"), "--dicom-results"]) == 0
+    assert "a: No segmentation" in capsys.readouterr().err
+    run(["verify", *cases, "--out", str(out), "--dicom-results"])
+    assert exported == [out / "one", out / "a", out / "c"]
+    assert all((path / "case.json").is_file() for path in exported)
+
+
+def test_a_case_without_dicom_results_is_told_and_is_bad_input(tmp_path, capsys, exported):
+    cases = folder(tmp_path, "picture", "b")
+    assert run(["verify", *cases, "--out", str(tmp_path / "out"), "--dicom-results"]) == 3
+    assert "picture: no DICOM results: UnsupportedImageError: needle.png is a picture" in capsys.readouterr().err
+    assert exported == [tmp_path / "out" / "b"]
+
+
+def test_dicom_results_need_a_place(tmp_path, capsys, exported):
+    assert run(["verify", *folder(tmp_path, "a"), "--dicom-results"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert exported == []
 
 
 def test_the_order_of_codes_is_the_documented_one():

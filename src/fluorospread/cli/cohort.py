@@ -42,6 +42,13 @@ def cohort(
         typer.Option(metavar="NAME|FILE.toml", help="Outranks what the manifest and cases name.", show_default=False),
     ] = None,
     reports: Annotated[bool, typer.Option("--reports/--no-reports", help="Write each case's QA report.")] = True,
+    dicom_results: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-results",
+            help="Also write each case's results as DICOM, unverified; `export --reviews` once readers have signed.",
+        ),
+    ] = False,
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also set the cohort report as PDF (slow beyond a thousand cases).")
     ] = False,
@@ -75,7 +82,7 @@ def cohort(
       results/images, see `fluorospread pacs`
 
     **Exit code**: 0 every case was judged, whatever its verdict · 1 internal error · 2 usage · 3 bad input, or at
-    least one case failed.
+    least one case failed or got no DICOM results.
     """
     from fluorospread.pipeline.case_reviews import open_reviews
     from fluorospread.pipeline.find_cohort import find_cohort
@@ -86,7 +93,7 @@ def cohort(
     found = find_cohort(_fetched(source, out), out)
     name = protocol or found.protocol
     loaded = None if name is None else load_protocol(name)
-    options = CohortOptions(out, loaded, workers, scheduler, reports)
+    options = CohortOptions(out, loaded, workers, scheduler, reports, dicom=dicom_results)
     with open_reviews(reviews, name):
         pass  # a store that cannot be opened is told before the work, and not held open through it
     runs = _run(found.requests, options, as_json)
@@ -99,7 +106,10 @@ def cohort(
             typer.echo(f"Report: {path}")
     if debug:
         typer.echo("".join(run.failure.trace for run in failed if run.failure is not None), err=True, nl=False)
-    if failed:
+    without_dicom = [run for run in runs if run.no_dicom]
+    for run in without_dicom:
+        typer.echo(f"{run.case_id}: no DICOM results: {run.no_dicom}", err=True)
+    if failed or without_dicom:
         raise typer.Exit(BAD_CASE)
 
 

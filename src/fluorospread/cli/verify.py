@@ -11,7 +11,7 @@ import typer
 
 from fluorospread.cli.options import Polarity, level_at_option, spacing_option
 from fluorospread.cli.progress import progress_bar
-from fluorospread.errors import UsageError
+from fluorospread.errors import FluorospreadError, UsageError
 from fluorospread.model.case import CaseResult, Role
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.model.verdict import Outcome
@@ -62,6 +62,13 @@ def verify(
             help="Write case.json, annotated.png and contrast_mask.png there; several cases to DIR/<case_id>/.",
         ),
     ] = None,
+    dicom_results: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-results",
+            help="Also write the results as DICOM into `results` beside each case.json; needs --out.",
+        ),
+    ] = False,
     case_id: Annotated[str | None, typer.Option(help="Name of the case.", show_default=False)] = None,
     spacing_mm: Annotated[
         str | None,
@@ -93,6 +100,8 @@ def verify(
 
     - `fluorospread verify case1/ case2/ --out results` — folders with needle.dcm, post.dcm …, or a case.toml
 
+    - `fluorospread verify case1/ --out results --dicom-results` — results for the archive, too
+
     - `fluorospread verify film.png --columns-towards patient-left --level-at L5=812,511`
 
     - `fluorospread verify cases/ --json | jq -r '[.case_id, .verdict.outcome] | @tsv'`
@@ -111,6 +120,8 @@ def verify(
         None if polarity is None else polarity.value,
         level_at_option(level_at),
     )
+    if dicom_results and out is None:
+        raise UsageError("--dicom-results needs --out, the folder that they go to")
     named = dict(zip(Role, (pre, needle, post, cine, lateral, oblique), strict=True))
     roles = {role: paths for role, paths in named.items() if paths}
     requests = _requests(cases or [], roles, case_id, contrast_given, overrides)
@@ -120,7 +131,8 @@ def verify(
         _print(done, out)
     if debug:
         typer.echo("".join(item.trace for item in done if not isinstance(item, CaseResult)), err=True, nl=False)
-    raise typer.Exit(worst_exit_code([_code(item) for item in done]))
+    exported = _write_dicom(done, options) if dicom_results else []
+    raise typer.Exit(worst_exit_code([*(_code(item) for item in done), *exported]))
 
 
 def worst_exit_code(codes: Sequence[int]) -> int:
@@ -182,6 +194,25 @@ def _run(requests: Sequence[CaseRequest | Failure], options: RunOptions, as_json
             if as_json:
                 typer.echo(_json_line(item))
     return done
+
+
+def _write_dicom(done: Sequence[CaseResult | Failure], options: RunOptions) -> list[int]:
+    """Export what was verified, and say what could not be; the exit codes of that."""
+    from fluorospread.pipeline.publish_results import write_dicom_results
+
+    codes: list[int] = []
+    for item in done:
+        if options.out is None or not isinstance(item, CaseResult):
+            continue
+        told: list[str] = []
+        try:
+            write_dicom_results(options.out if options.one_folder else options.out / item.case_id, tell=told.append)
+        except FluorospreadError as error:
+            told = [f"no DICOM results: {type(error).__name__}: {error}"]
+            codes.append(BAD_INPUT)
+        for note in told:
+            typer.echo(f"{item.case_id}: {note}", err=True)
+    return codes
 
 
 def _print(done: Sequence[CaseResult | Failure], out: Path | None) -> None:

@@ -7,7 +7,9 @@ what it does not hold.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
+from pathlib import Path
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import (
@@ -22,6 +24,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from fluorospread.dicom import result_codes as rc
+from fluorospread.dicom.former_report import former_report
 from fluorospread.dicom.person_name import person_name
 from fluorospread.dicom.report_conclusions import (
     image_library,
@@ -43,6 +46,7 @@ def structured_report(
     context: ResultContext,
     decision: SignedDecision | None = None,
     organisation: str = "",
+    earlier: Path | None = None,
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The report as a DICOM object, and what it could not hold.
 
@@ -52,7 +56,27 @@ def structured_report(
         What readers signed; None leaves the report unverified.
     organisation
         Where the readers work; DICOM asks for it where a report is verified.
+    earlier
+        File of the report that this one may supersede. It becomes the predecessor unless it is of another study, or
+        already says the same: then the report is that one again, with that one's own predecessor.
     """
+    main = context.sources.main.header
+    former = None if earlier is None else former_report(earlier, result.case_id, main.StudyInstanceUID)
+    if former is not None:
+        again, notes = _report(result, context, decision, organisation, former.predecessors)
+        if again.SOPInstanceUID == former.document.SOPInstanceUID:
+            return again, notes
+        return _report(result, context, decision, organisation, [former.document])
+    return _report(result, context, decision, organisation, [])
+
+
+def _report(
+    result: CaseResult,
+    context: ResultContext,
+    decision: SignedDecision | None,
+    organisation: str,
+    predecessors: Sequence[Dataset],
+) -> tuple[Dataset, tuple[str, ...]]:
     sources = context.sources
     writer = FindingWriter(result, context)
     groups = writer.groups()
@@ -74,6 +98,7 @@ def structured_report(
         content=report[0],
         is_complete=True,
         is_final=decision is not None,
+        previous_versions=predecessors or None,
         coding_schemes=[
             CodingSchemeIdentificationItem(
                 rc.SCHEME, name=rc.SCHEME_NAME, version=rc.SCHEME_VERSION, responsible_organization=rc.SCHEME_OWNER

@@ -81,7 +81,8 @@ def write_dicom_results(
         The file, or the folder that holds it. Its images must still be where it says.
     out
         Folder to write to; `results` beside case.json when None. Results of an earlier export there that this
-        one does not have are removed.
+        one does not have are removed, and an earlier report that says something else is named as the new one's
+        predecessor.
     tell
         Told, a sentence at a time, what was left out and why.
 
@@ -97,8 +98,8 @@ def write_dicom_results(
     path = case_json / CASE_JSON if case_json.is_dir() else case_json
     if not path.is_file():
         raise CaseFileError(f"{path}: no such file; give a {CASE_JSON} as `fluorospread verify --out` writes it")
-    contents = _contents(path, options, tell)
     folder = path.parent / RESULTS_FOLDER if out is None else out
+    contents = _contents(path, folder / REPORT_FILE, options, tell)
     for name, content in contents.items():
         write_atomically(folder / name, content)
     for stale in folder.glob("*.dcm"):
@@ -107,7 +108,7 @@ def write_dicom_results(
     return tuple(folder / name for name in contents)
 
 
-def _contents(path: Path, options: PublishOptions, tell: Tell) -> dict[str, bytes]:
+def _contents(path: Path, earlier: Path, options: PublishOptions, tell: Tell) -> dict[str, bytes]:
     from fluorospread.dicom.key_object import key_object_selection
     from fluorospread.dicom.presentation_state import presentation_states
     from fluorospread.dicom.result_object import ResultContext, encoded
@@ -121,7 +122,7 @@ def _contents(path: Path, options: PublishOptions, tell: Tell) -> dict[str, byte
     date, time, undated = content_moment(sources, decision)
     seed = f"{result.case_id}\0{sources.main.header.SOPInstanceUID}"
     context = ResultContext(sources, result.software, date, time, seed)
-    report, left_out = structured_report(result, context, decision, options.organisation)
+    report, left_out = structured_report(result, context, decision, options.organisation, earlier)
     objects: dict[str, ResultObject] = {REPORT_FILE: report}
     states = presentation_states(result, context, notes)
     objects |= {_ANNOTATIONS.format(index + 1): state for index, state in states.items()}

@@ -2,7 +2,8 @@
 
 A finished case leaves `run.json` beside its results: a fingerprint of everything its result depends on
 (image bytes and roles, what was declared, protocol, settings, software version, network weights) and the
-hash of the case.json written. A case whose fingerprint and case.json still agree is not verified again.
+hash of the case.json written. A case whose fingerprint and case.json still agree is not verified again. It also
+says whether the case's DICOM results were made from that case.json.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from fluorospread import __version__
 from fluorospread.atomic_files import write_atomically
-from fluorospread.errors import MissingFileError
+from fluorospread.errors import FluorospreadError, MissingFileError
 from fluorospread.landmarks.network import weights_sha256
 from fluorospread.model.protocol import Protocol
 from fluorospread.pipeline.gather_case import CaseRequest
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
+from fluorospread.pipeline.publish_results import REPORT_FILE as DICOM_REPORT_FILE
+from fluorospread.pipeline.publish_results import RESULTS_FOLDER, write_dicom_results
 from fluorospread.pipeline.report_case import report_verified
 from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.pipeline.verify_case import verify_case
@@ -41,13 +45,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class CaseRun:
-    """What became of one case: `failure` goes with `failed` only; `seconds` is what it took in its worker."""
+    """What became of one case: `failure` goes with `failed` only; `seconds` is what it took in its worker;
+    `no_dicom` says why a case that was judged has no DICOM results though they were asked for."""
 
     index: int
     case_id: str
     status: Status
     seconds: float = 0.0
     failure: Failure | None = None
+    no_dicom: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,8 @@ class CohortOptions:
         Address of a running dask scheduler (`tcp://host:8786`), whose workers see the same paths.
     reports
         Write each case's QA report as well.
+    dicom
+        Write each case's DICOM results as well.
     """
 
     out: Path
@@ -74,6 +82,7 @@ class CohortOptions:
     scheduler: str | None = None
     reports: bool = True
     settings: VerifySettings = field(default_factory=VerifySettings)
+    dicom: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,11 @@ def run_case(job: CaseJob) -> CaseRun:
     request, options = job.request, job.options
     try:
         status = _verify_unless_finished(request, options)
+        no_dicom = _export_unless_done(options.out / request.case_id) if options.dicom else ""
     except Exception as error:
         elapsed = time.perf_counter() - began
         return CaseRun(job.index, request.case_id, Status.FAILED, elapsed, failure_of(request.case_id, error))
-    return CaseRun(job.index, request.case_id, status, time.perf_counter() - began)
+    return CaseRun(job.index, request.case_id, status, time.perf_counter() - began, no_dicom=no_dicom)
 
 
 def _verify_unless_finished(request: CaseRequest, options: CohortOptions) -> Status:
@@ -114,9 +124,28 @@ def _verify_unless_finished(request: CaseRequest, options: CohortOptions) -> Sta
         "case_json_sha256": _file_sha256(folder / CASE_JSON),
         "software": __version__,
         "weights_sha256": weights_sha256(),
+        "dicom_results": False,
     }
-    write_atomically(folder / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
+    _write_run(folder, run)
     return Status.VERIFIED
+
+
+def _export_unless_done(folder: Path) -> str:
+    """Write the case's DICOM results unless those of this case.json are there; why there are none, else ""."""
+    run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    if run.get("dicom_results") and (folder / RESULTS_FOLDER / DICOM_REPORT_FILE).is_file():
+        return ""
+    try:
+        write_dicom_results(folder)
+    except FluorospreadError as error:
+        # E.g. pictures, which belong to no study: the case is judged all the same.
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    _write_run(folder, {**run, "dicom_results": True})
+    return ""
+
+
+def _write_run(folder: Path, run: Mapping[str, object]) -> None:
+    write_atomically(folder / RUN_FILE, (json.dumps(run, indent=2) + "\n").encode())
 
 
 def fingerprint(request: CaseRequest, protocol: Protocol, settings: VerifySettings) -> str:

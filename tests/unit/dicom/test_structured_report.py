@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -173,6 +174,53 @@ def test_a_signed_decision_reads_back_and_verifies_the_report(signed: Written) -
 def test_without_a_signature_a_report_is_preliminary_and_unverified(full: Written) -> None:
     assert (full.report.VerificationFlag, full.report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     assert "VerifyingObserverSequence" not in full.report
+
+
+def rewritten(case: CaseResult, folder: Path, earlier: Path, decision: SignedDecision | None = None) -> Dataset:
+    """The report of the same images once more, where `earlier` lies."""
+    sources = read_sources(case, folder)
+    date, time, _ = content_moment(sources, decision)
+    context = ResultContext(sources, case.software, date, time, "seed")
+    report = structured_report(case, context, decision, "", earlier)[0]
+    earlier.write_bytes(encoded(report))
+    return report
+
+
+def test_a_report_names_the_one_it_supersedes_and_only_that(result_cases: ModuleType, tmp_path: Path) -> None:
+    case, path = result_cases.full_case(tmp_path), tmp_path / "report.dcm"
+    reports = [rewritten(case, tmp_path, path, decision) for decision in (None, DECISION, None)]
+    assert "PredecessorDocumentsSequence" not in reports[0]
+    assert len({str(report.SOPInstanceUID) for report in reports}) == 3
+    for former, report in pairwise(reports):
+        (study,) = report.PredecessorDocumentsSequence
+        (series,) = study.ReferencedSeriesSequence
+        (instance,) = series.ReferencedSOPSequence
+        assert (study.StudyInstanceUID, series.SeriesInstanceUID) == (former.StudyInstanceUID, former.SeriesInstanceUID)
+        assert instance.ReferencedSOPInstanceUID == former.SOPInstanceUID
+
+
+def test_a_report_that_says_the_same_is_the_same_and_supersedes_nothing(
+    result_cases: ModuleType, tmp_path: Path
+) -> None:
+    case, path = result_cases.bare_case(tmp_path), tmp_path / "report.dcm"
+    rewritten(case, tmp_path, path)
+    for decision in (None, DECISION):
+        rewritten(case, tmp_path, path, decision)
+        before = path.read_bytes()
+        rewritten(case, tmp_path, path, decision)
+        assert path.read_bytes() == before
+
+
+def test_only_a_report_of_the_same_case_and_study_is_superseded(result_cases: ModuleType, tmp_path: Path) -> None:
+    case, path = result_cases.bare_case(tmp_path), tmp_path / "report.dcm"
+    for text in (b"", b"no DICOM", (tmp_path / "needle.dcm").read_bytes()):
+        path.write_bytes(text)
+        assert "PredecessorDocumentsSequence" not in rewritten(case, tmp_path, path)
+    assert "PredecessorDocumentsSequence" not in rewritten(replace(case, case_id="P1-02"), tmp_path, path)
+    of_other_study = pydicom.dcmread(path)
+    of_other_study.StudyInstanceUID = "2.25.4711"
+    of_other_study.save_as(path)
+    assert "PredecessorDocumentsSequence" not in rewritten(replace(case, case_id="P1-02"), tmp_path, path)
 
 
 def test_the_first_pixels_centre_is_half_a_pixel_from_the_corner_and_columns_come_first() -> None:

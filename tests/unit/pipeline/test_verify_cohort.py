@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fluorospread.errors import CaseError, OutputError, UsageError
+from fluorospread.errors import CaseError, OutputError, UnsupportedImageError, UsageError
 from fluorospread.model.case import Role
 from fluorospread.pipeline import run_cohort_case, verify_cohort
 from fluorospread.pipeline.gather_case import CaseOverrides, CaseRequest, ImageRequest
@@ -112,6 +112,35 @@ def test_a_case_whose_result_was_changed_or_lost_is_done_again(work: _Work, tmp_
     work.verified.clear()
     verify_cohort.verify_cohort(requests, options)
     assert sorted(work.verified) == ["c00", "c01", "c02", "c03"]
+
+
+def test_dicom_results_are_written_once_and_without_verifying_again(
+    work: _Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[str] = []
+
+    def export(folder: Path) -> None:
+        if folder.name == "c01":
+            raise UnsupportedImageError("needle.png is a picture,\nnot DICOM")
+        exported.append(folder.name)
+        (folder / "results").mkdir(exist_ok=True)
+        (folder / "results" / "structured_report.dcm").write_bytes(b"SR")
+
+    monkeypatch.setattr(run_cohort_case, "write_dicom_results", export)
+    requests, plain = _requests(tmp_path / "in", 3), CohortOptions(tmp_path / "out")
+    verify_cohort.verify_cohort(requests, plain)
+    assert exported == []
+    options = replace(plain, dicom=True)
+    runs = verify_cohort.verify_cohort(requests, options)
+    assert sorted(exported) == ["c00", "c02"]
+    assert [run.status for run in runs] == [Status.REUSED] * 3
+    assert [run.no_dicom for run in runs] == ["", "UnsupportedImageError: needle.png is a picture, not DICOM", ""]
+    verify_cohort.verify_cohort(requests, options)
+    assert sorted(exported) == ["c00", "c02"]
+    requests[2].images[0].path.write_bytes(b"other pixels")
+    verify_cohort.verify_cohort(requests, plain)
+    verify_cohort.verify_cohort(requests, options)
+    assert sorted(exported) == ["c00", "c02", "c02"]
 
 
 def test_a_run_that_was_cut_short_goes_on_with_what_is_missing(work: _Work, tmp_path: Path) -> None:
