@@ -10,6 +10,12 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image, PngImagePlugin
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    SegmentationStorage,
+    XRayRadiationDoseSRStorage,
+)
 
 from fluorospread.cli.app import run
 
@@ -178,6 +184,29 @@ def test_a_picture_loses_its_metadata_and_keeps_its_pixels(tmp_path, builders):
     with Image.open(image) as shown:
         np.testing.assert_array_equal(np.asarray(shown), pixels)
     assert_tells_nobody(everything(tmp_path / "out"))
+
+
+def test_reports_and_tables_are_left_out_and_their_kinds_are_told(tmp_path, builders, capsys):
+    case = tmp_path / "in" / "case"
+    planted(case / "needle.dcm", builders=builders, BurnedInAnnotation="NO")
+    for name, sop_class, modality in (
+        ("structured_report.dcm", ComprehensiveSRStorage, "SR"),
+        ("dose", XRayRadiationDoseSRStorage, "SR"),
+        ("case_report.dcm", EncapsulatedPDFStorage, "DOC"),
+        ("contrast_segmentation.dcm", SegmentationStorage, "SEG"),
+    ):
+        planted(case / name, builders=builders, SOPClassUID=sop_class, Modality=modality)
+    (case / f"{NAME}.txt").write_text(NAME)
+    (tmp_path / "in" / "cohort.toml").write_text(f'[[case]]\nid = "{NAME}"\npath = "case"\n')
+    assert run(["deidentify", str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    assert_tells_nobody(everything(tmp_path / "out"))
+    assert_tells_nobody(printed.out + printed.err)
+    kinds = {"structured report", "dose report", "PDF in DICOM", "segmentation", "cohort table", "other file"}
+    assert all(f"1 × {kind}" in printed.err for kind in kinds)
+    summary = json.loads((tmp_path / "out" / "deidentification.json").read_text())
+    assert summary["left_out"] == dict.fromkeys(kinds, 1)
+    assert [path.name for path in (tmp_path / "out").rglob("*.dcm")] == ["needle.dcm"]
 
 
 def test_a_damaged_file_is_counted_without_being_named_and_stops_nothing(tmp_path, builders, capsys):

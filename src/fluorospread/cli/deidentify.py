@@ -112,6 +112,12 @@ def _print(outcomes: Sequence[FileOutcome], out: Path, review: Path) -> None:
     for outcome in outcomes:
         if outcome.status is Status.FAILED:
             typer.echo(f"  file {outcome.number} (in order of path): {outcome.reason}", err=True)
+    kinds = Counter(outcome.reason for outcome in outcomes if outcome.status is Status.LEFT_OUT)
+    if kinds:
+        typer.echo("Left out, as only X-ray images are de-identified:", err=True)
+        for kind, count in sorted(kinds.items()):
+            typer.echo(f"  {count} × {kind}", err=True)
+        typer.echo("Make reports anew from the de-identified images, and tables anew with their new names.", err=True)
     if counts[Status.WRITTEN]:
         typer.echo(f"Written to {out}")
     if counts[Status.HELD]:

@@ -17,7 +17,6 @@ from pydicom.dataset import Dataset
 from pydicom.uid import XRayRadiationDoseSRStorage
 
 from fluorospread.dicom.attributes import items, number_or_none, text
-from fluorospread.dicom.decode import short_reason
 from fluorospread.dicom.file_kind import file_sha256
 from fluorospread.errors import NotAnImageError
 from fluorospread.model.radiograph import DoseReport
@@ -90,7 +89,8 @@ def read_dose_report(path: Path) -> StudyDose:
             study = StudyDose(report, text(dataset, "StudyInstanceUID"), text(dataset, "PatientID"))
     except Exception as error:
         # As with images: a damaged file is at fault, whatever it makes a library raise.
-        raise NotAnImageError(f"{path.name} cannot be read as a dose report ({short_reason(error)})") from error
+        # What it says may quote values of the header, which are nobody's business in a result.
+        raise NotAnImageError(f"{path.name} is damaged and cannot be read as a dose report") from error
     if not named:
         raise NotAnImageError(f"{path.name} is no X-ray radiation dose report (PS3.16 TID 10001), though its class is")
     return study

@@ -20,6 +20,7 @@ from fluorospread.atomic_files import write_atomically
 from fluorospread.dicom.deidentify import DeidentifyOptions
 from fluorospread.dicom.file_kind import file_sha256
 from fluorospread.dicom.header_facts import acquisition_time
+from fluorospread.dicom.object_kind import is_document, object_kind
 from fluorospread.dicom.pseudonyms import Pseudonyms
 from fluorospread.dicom.write_deidentified import PixelCleaning, SourceImage, open_source, write_deidentified
 from fluorospread.errors import (
@@ -40,12 +41,14 @@ from fluorospread.pipeline.confirm_pixels import (
     proposed_boxes,
     write_review,
 )
+from fluorospread.pipeline.find_cohort import COHORT_FILE
 from fluorospread.pipeline.gather_case import CASE_FILE, role_of_name
 from fluorospread.pipeline.protocols import protocol_names
 from fluorospread.pipeline.read_declaration import read_declaration
 from fluorospread.pipeline.sort_study import role_from_tags
 
 SUMMARY_FILE = "deidentification.json"
+_TABLES = {CASE_FILE: "case.toml, its declarations carried over", COHORT_FILE: "cohort table"}
 _DECLARATIONS = ("contrast_given", "spacing_mm", "columns_towards", "rows_towards", "polarity")
 
 
@@ -61,7 +64,8 @@ class Status(StrEnum):
 @dataclass(frozen=True)
 class FileOutcome:
     """What became of one file. `number` counts the files of the source, sorted by path, from 1; `name` is the
-    output's, relative to its folder; `reason` names an error's kind, never a value from the file."""
+    output's, relative to its folder; `reason` names an error's kind or what was left out, never a value from the
+    file."""
 
     number: int
     status: Status
@@ -159,10 +163,13 @@ def _opened(paths: Sequence[Path], source: Path) -> tuple[list[_File], list[File
     for number, path in enumerate(paths, start=1):
         try:
             image = open_source(path)
-        except NotAnImageError as error:
-            outcomes.append(FileOutcome(number, Status.LEFT_OUT, reason=type(error).__name__))
+        except NotAnImageError:
+            outcomes.append(FileOutcome(number, Status.LEFT_OUT, reason=_kind(path)))
             continue
         except Exception as error:
+            if is_document(kind := _kind(path)):
+                outcomes.append(FileOutcome(number, Status.LEFT_OUT, reason=kind))
+                continue
             # Whatever a damaged file makes a library raise: its kind alone, as messages quote values.
             outcomes.append(FileOutcome(number, Status.FAILED, reason=type(error).__name__))
             continue
@@ -173,6 +180,11 @@ def _opened(paths: Sequence[Path], source: Path) -> tuple[list[_File], list[File
             _File(number, path, image, role or role_from_tags(path)[0], (taken, str(path.relative_to(source.parent))))
         )
     return files, outcomes
+
+
+def _kind(path: Path) -> str:
+    """What a file is that is no image; tables of ours by their purpose, anything else by its kind."""
+    return _TABLES.get(path.name) or object_kind(path)
 
 
 def _declared(folder: Path) -> dict[str, Any]:
@@ -280,6 +292,7 @@ def _write_summary(outcomes: Sequence[FileOutcome], out: Path, options: Deidenti
         "dates": options.dates,
         "device_retained": options.retain_device,
         "files": dict(Counter(outcome.status.value for outcome in outcomes)),
+        "left_out": dict(Counter(o.reason for o in outcomes if o.status is Status.LEFT_OUT)),
         "images": [
             {"name": outcome.name, "pixels": outcome.pixels, "attributes": dict(outcome.counts)}
             for outcome in outcomes
