@@ -162,11 +162,19 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 class Wire:
-    """Passes bytes on to a port of this machine, over TLS towards its clients where it has a context. After so many
-    bytes from there it is cut for good, as by a pulled plug."""
+    """Passes bytes on to a port of this machine, over TLS towards its clients or its target where it has a context for
+    them. After so many bytes from there it is cut for good, as by a pulled plug. Listens on any port unless told."""
 
-    def __init__(self, target: int, bytes_until_cut: int | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        target: int,
+        bytes_until_cut: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        target_tls: ssl.SSLContext | None = None,
+        listen_on: int = 0,
+    ) -> None:
         self._target, self._left, self._tls = target, bytes_until_cut, tls
+        self._target_tls, self._listen_on = target_tls, listen_on
         self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -181,10 +189,10 @@ class Wire:
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        return await asyncio.start_server(self._serve, "127.0.0.1", self._listen_on, ssl=self._tls)
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        from_target, to_target = await asyncio.open_connection("127.0.0.1", self._target)
+        from_target, to_target = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._target_tls)
         self._writers += [to_client, to_target]
         await asyncio.gather(
             self._pump(from_client, to_target, False), self._pump(from_target, to_client, True), return_exceptions=True
@@ -214,6 +222,16 @@ class Wire:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def sent_over_tls(orthanc: Orthanc) -> Iterator[int]:
+    """A port of ours that the archive sends to over TLS, through a proxy that trusts our certificate alone."""
+    port = free_port()
+    trusts_us = ssl.create_default_context(cafile=str(orthanc.ca_file))
+    wire = Wire(port, target_tls=trusts_us, listen_on=orthanc.move_port)
+    yield port
+    wire.close()
 
 
 @pytest.fixture

@@ -73,6 +73,19 @@ def test_a_study_can_be_moved_to_a_port_of_ours(stored, reach, tmp_path):
     np.testing.assert_array_equal(pixels(fetched(tmp_path)[2]), pixels(CASE / "post.dcm"))
 
 
+def test_a_study_can_be_moved_to_us_over_tls(stored, reach, tmp_path, certificate, sent_over_tls):
+    own = {"CERTIFICATE": certificate[0], "PRIVATE_KEY": certificate[1], "MOVE_PORT": sent_over_tls}
+    reach({**stored.dimse_tls(), **{f"FLUOROSPREAD_PACS_{name}": str(value) for name, value in own.items()}})
+    assert run(["pacs", "get", "--study", STUDY, "--only", "XA", "--out", str(tmp_path)]) == 0
+    np.testing.assert_array_equal(pixels(fetched(tmp_path)[2]), pixels(CASE / "post.dcm"))
+
+
+def test_images_do_not_come_back_unencrypted_where_we_ask_over_tls(stored, reach, tmp_path, capsys):
+    reach({**stored.dimse_tls(), "FLUOROSPREAD_PACS_MOVE_PORT": str(stored.move_port)})
+    assert run(["pacs", "get", "--study", STUDY, "--only", "XA", "--out", str(tmp_path)]) == 3
+    assert "FLUOROSPREAD_PACS_CERTIFICATE" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("protocol", ["web", "dimse"])
 def test_a_wire_cut_half_way_loses_nothing_and_is_resumed(stored, reach, tmp_path, capsys, cut_wire, protocol):
     port = stored.http_port if protocol == "web" else stored.dicom_port

@@ -184,8 +184,20 @@ class DimseArchive:
             server.shutdown()
 
     def _receiving_tls(self) -> ssl.SSLContext | None:
-        if not (self._settings.is_encrypted and self._settings.certificate):
+        """For the port that the archive sends to; None where nothing is encrypted.
+
+        Raises
+        ------
+        PacsSecurityError
+            We ask over TLS, but have no certificate with which the images could come back so.
+        """
+        if not self._settings.is_encrypted:
             return None
+        if not self._settings.certificate:
+            raise PacsSecurityError(
+                f"C-MOVE over TLS needs a certificate of our own, or the images would come back unencrypted; set "
+                f"{PREFIX}_CERTIFICATE and {PREFIX}_PRIVATE_KEY, or unset {PREFIX}_MOVE_PORT to fetch by C-GET"
+            )
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._settings.certificate, self._settings.private_key or None)
         return context
