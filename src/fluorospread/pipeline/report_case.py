@@ -1,8 +1,7 @@
 """A case.json in, its QA report out: the source images are read again and drawn large, one a page.
 
-An image is drawn only if its file still has the hash that case.json records. Where one is missing, has
-changed or is a run of many frames (case.json does not say which one was measured), the annotated page
-that was written with case.json is shown as well.
+An image, of a run the frame that was measured, is drawn only if its file still has the hash that case.json
+records. Where one is missing or has changed, the annotated page that was written with case.json is shown as well.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from fluorospread.dicom.file_kind import file_sha256
 from fluorospread.dicom.read_radiograph import ReadOverrides, read_radiograph
 from fluorospread.errors import CaseFileError, InputError
 from fluorospread.model.case import CaseImage, CaseResult
@@ -66,20 +66,18 @@ def report_verified(case: VerifiedCase, result: CaseResult, folder: Path, pdf: b
 
 
 def _read_again(image: CaseImage, result: CaseResult, folder: Path) -> Picture | None:
-    """The image as it is drawn, or None where the file at hand is not the one that was measured."""
+    """The frame that the image's findings belong to, as it is drawn; None where the file is not the one measured."""
     path = folder / image.path
-    if image.frames > 1:
-        return None
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != image.sha256:
+        if file_sha256(path) != image.sha256:
             return None
         polarity = next((override.value for override in result.overrides if override.name == "polarity"), None)
         radiograph = read_radiograph(path, ReadOverrides(None, None, None, polarity))
     except (OSError, InputError):
         return None
-    if radiograph.shape != (image.rows, image.cols):
+    if (*radiograph.shape, radiograph.frames.count) != (image.rows, image.cols, image.frames):
         return None
-    return Picture(radiograph.pixels(), radiograph.field_of_view)
+    return Picture(radiograph.pixels(image.frame), radiograph.field_of_view)
 
 
 def _annotated_page(path: Path) -> list[ReportPicture]:

@@ -150,6 +150,8 @@ def _cluster(options: CohortOptions, jobs: int) -> Iterator[Any]:
         # A case that kills its worker is given up after a second worker died of it.
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.daemon": True,
+        # Nobody looks at it, and sampling every 10 ms takes the interpreter from the case's own thread.
+        "distributed.worker.profile.enabled": False,
         "distributed.comm.timeouts.connect": "60s",
         "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536, **_ONE_THREAD},
     }

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fluorospread.dicom.file_kind import file_sha256
+from fluorospread.dicom.read_radiograph import read_radiograph
 from fluorospread.errors import CaseFileError
 from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Override, Role, SoftwareVersion
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import NO_SCALE, UNKNOWN_ORIENTATION
 from fluorospread.model.radiograph import PolaritySource, Quantity
 from fluorospread.model.verdict import Outcome, Verdict
+from fluorospread.pipeline import report_case as module
 from fluorospread.pipeline.report_case import report_case
-from fluorospread.reporting.case_json import dump_case_json
+from fluorospread.reporting.case_json import dump_case_json, read_case_json
+from fluorospread.reporting.panel import Picture
 
 
 def _picture(path: Path) -> bytes:
@@ -95,7 +101,25 @@ def test_without_any_picture_the_report_says_so(tmp_path: Path) -> None:
     assert "cannot be judged from this report alone" in _captions(folder)
 
 
-def test_a_run_of_frames_is_shown_as_it_was_annotated(tmp_path: Path) -> None:
+def test_of_a_run_the_frame_that_was_measured_is_drawn(
+    tmp_path: Path, builders: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = np.stack([np.roll(builders.ramp(), shift, axis=1) for shift in (0, 3, 7)])
+    path = builders.write_dicom(tmp_path / "run.dcm", builders.xray_dataset(stack))
+    single = read_case_json(_case(tmp_path) / "case.json")
+    rows, cols = stack.shape[1:]
+    image = replace(single.images[0], path=path.name, sha256=file_sha256(path), rows=rows, cols=cols, frames=3, frame=2)
+    (tmp_path / "case.json").write_text(dump_case_json(replace(single, images=(image,), overrides=())), "utf-8")
+    drawn: list[Picture | None] = []
+    monkeypatch.setattr(module, "report_pictures", lambda _result, pictures: drawn.extend(pictures) or [])
+    report_case(tmp_path, pdf=False)
+    (picture,) = drawn
+    assert picture is not None
+    np.testing.assert_array_equal(picture.pixels, read_radiograph(path).pixels(2))
+    assert not np.array_equal(picture.pixels, read_radiograph(path).pixels(0))
+
+
+def test_a_file_with_other_frames_than_were_measured_is_not_drawn(tmp_path: Path) -> None:
     assert "annotated.png" in _captions(_case(tmp_path, frames=12))
 
 
