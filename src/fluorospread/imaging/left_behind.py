@@ -30,9 +30,14 @@ _MEMORY_MM = 60.0
 
 @dataclass(frozen=True)
 class EdgeOwnership:
-    """`correlation` 0..1 of the difference's edges with the reference's turned over; `energy` of the former."""
+    """`correlation` 0..1 of the difference's edges with the reference's turned over; `energy` of the former.
+
+    `matched` -1..1 is the share of that energy that the reference's edges take away when added: 1 where the reference
+    alone made the edge, 0 or less where its edges only run alike.
+    """
 
     correlation: FloatArray
+    matched: FloatArray
     energy: FloatArray
 
 
@@ -66,13 +71,14 @@ def _attributed(
     energy = smooth(gained[0] ** 2 + gained[1] ** 2, window)
     own = smooth(before[0] ** 2 + before[1] ** 2, window)
     correlation = np.clip(together / np.sqrt(np.maximum(energy * own, 1e-24)), 0.0, 1.0).astype(np.float32)
+    matched = np.clip((2.0 * together - own) / np.maximum(energy, 1e-24), -1.0, 1.0).astype(np.float32)
     floor = float(np.median(energy[inner])) if inner.any() else 0.0
     weight = np.clip((correlation - _LEAST_CORRELATION) / _FULL_OVER, 0.0, 1.0)
     # An edge of about the noise belongs to nobody, and one that explains little of the gain is met by chance.
     weight *= np.clip((energy - 4.0 * floor) / max(8.0 * floor, 1e-24), 0.0, 1.0)
     weight *= np.clip((together / np.maximum(energy, 1e-24) - 0.3) / 0.3, 0.0, 1.0)
     kept = weight.astype(np.float32)
-    return EdgeOwnership(correlation, energy), (kept * gained[0], kept * gained[1])
+    return EdgeOwnership(correlation, matched, energy), (kept * gained[0], kept * gained[1])
 
 
 def _steps(image: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,93 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluorospread.imaging.background import interpolated, without_background
-from fluorospread.imaging.left_behind import EdgeOwnership, edge_ownership, explained_by_reference
+from fluorospread.imaging.left_behind import edge_ownership, explained_by_reference
+from fluorospread.imaging.misplaced_edges import without_misplaced_edges
 from fluorospread.imaging.normalisation import BoolArray, FloatArray, robust_sd, smooth
-from fluorospread.imaging.outlines import Region, fill_small_holes, grown, hysteresis, lobes, regions, rim
+from fluorospread.imaging.outlines import fill_small_holes, grown, hysteresis, lobes, regions
+from fluorospread.imaging.pool_doubts import (
+    BESIDE_LOSS,
+    NO_BACKGROUND,
+    Losses,
+    PoolSettings,
+    Scene,
+    beyond_losses,
+    doubt_about,
+    losses_of,
+    rise_of,
+)
 from fluorospread.imaging.subtraction import Difference, without_thin_metal
 
-_ALONG_GAS = "it lies along gas that moved"
-_OWNED = "its outline is one that the reference has, too (gas or tissue that moved)"
-_BESIDE_LOSS = "beside it nearly as much attenuation was lost, as where gas moves"
 _SMALL = "areas this small are more often gas or metal on their own"
-# Turned down for doubt about where a gain came from, not for its size: no background is taken there.
-_NO_BACKGROUND = frozenset({_OWNED, _BESIDE_LOSS})
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """How an area of contrast is told from noise, gas, metal and soft tissue that moved.
-
-    The numbers without a physical reason were chosen on tuning pairs (docs/evaluation.md).
-
-    Attributes
-    ----------
-    background_mm, close_background_mm
-        Gaussian sds of the slow background: until pools are known, and once they are.
-    needle_width_mm, needle_length_mm
-        Thin straight metal in one image only is filled in from beside.
-    left_share, left_blur_mm, left_rim_mm
-        Gain counts as something that left where the reference explains this share of it (averaged over the
-        Gaussian sd), and for a rim about there.
-    calming_mm, outline_sd
-        The difference is blurred by the least of these Gaussian sds that brings `outline_sd` noise sds below
-        the outline's level.
-    seed_blur_mm, seed_sd, seed_levels
-        A pool holds a place above so many noise sds and outline levels under this blur.
-    least_area_mm2, least_radius_mm
-        Smallest pool: area, and radius of the largest disc inside.
-    least_rise
-        Least upper fifth of a pool's signal, in outline levels.
-    wonder_levels
-        Signal, in outline levels, from which an area too weak to claim is not denied either.
-    small_area_mm2, small_rise
-        Beside a larger pool, smaller areas than this must rise so far.
-    least_main_mm2
-        Without an area of this size, small ones are more often gas or metal than contrast, and none is claimed.
-    neck_mm
-        Parts joined by less are judged apart.
-    largest_ownership, largest_along_gas, largest_at_edge
-        Share of the outline that the reference has, that runs along gas, and that runs at the field's edge,
-        from which an area is turned down.
-    least_over_losses
-        An area must rise by this many times what the most losing tenth of the field lost at least.
-    loss_reach_mm, largest_loss
-        An area is turned down where the loss within this reach of it is more than that share of its gain: what
-        moved by less than the reach has lost elsewhere what it gained here.
-    hole_mm
-        Holes narrower than this belong to the pool.
-    dark_levels
-        Loss, in outline levels, from which gas arrived and may hide contrast.
-    """
-
-    background_mm: float = 25.0
-    close_background_mm: float = 12.0
-    needle_width_mm: float = 2.2
-    needle_length_mm: float = 10.0
-    left_share: float = 0.65
-    left_blur_mm: float = 1.5
-    left_rim_mm: float = 1.0
-    calming_mm: tuple[float, ...] = (0.0, 0.8, 1.2, 1.7, 2.4)
-    outline_sd: float = 2.0
-    seed_blur_mm: float = 1.6
-    seed_sd: float = 5.0
-    seed_levels: float = 1.8
-    least_area_mm2: float = 25.0
-    least_radius_mm: float = 2.5
-    least_rise: float = 1.5
-    wonder_levels: float = 0.6
-    small_area_mm2: float = 200.0
-    small_rise: float = 3.0
-    least_main_mm2: float = 300.0
-    neck_mm: float = 3.0
-    largest_ownership: float = 0.68
-    largest_along_gas: float = 0.5
-    largest_at_edge: float = 0.25
-    least_over_losses: float = 3.2
-    loss_reach_mm: float = 15.0
-    largest_loss: float = 0.4
-    hole_mm: float = 3.0
-    dark_levels: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -133,27 +64,6 @@ class Pools:
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """The difference being searched. `held` pixels are set to 0 and never become background."""
-
-    valid: BoolArray
-    held: BoolArray
-    gas: BoolArray
-    """Where gas came or went, and a rim of 1 mm."""
-    ownership: EdgeOwnership
-    level: float
-    mm_per_px: float
-
-
-@dataclass(frozen=True)
-class _Losses:
-    """What a field without contrast would gain as well: places that lost, and how much a tenth of the field lost."""
-
-    calm: FloatArray
-    usual: float
-
-
-@dataclass(frozen=True)
 class _Search:
     kept: BoolArray
     calm: FloatArray
@@ -162,11 +72,15 @@ class _Search:
     turned_down: dict[str, float]
     doubtful: BoolArray
     owned: BoolArray
-    """Turned down for its outline or for a loss beside it: no background either."""
+    """Turned down for doubt about where the gain came from: no background either."""
 
 
 def find_pools(
-    change: Difference, level: float, mm_per_px: float, adaptive: bool, settings: PoolSettings = PoolSettings()
+    change: Difference,
+    level: float,
+    mm_per_px: float,
+    adaptive: bool,
+    settings: PoolSettings = PoolSettings(),  # noqa: B008 - frozen
 ) -> Pools:
     """Pools of contrast whose outline runs at a signal of `level`.
 
@@ -185,11 +99,12 @@ def find_pools(
     )
     usable = valid & ~metal
     left = _what_left(signal, explained_by_reference(signal, reference, usable, mm_per_px), valid, mm_per_px, settings)
-    scene = _Scene(
+    scene = Scene(
         valid,
         left | ~valid,
         grown(left | (smooth(signal, 1.0 / mm_per_px) < -settings.dark_levels * level), 1.0 / mm_per_px),
         edge_ownership(signal, reference, usable & ~left, mm_per_px),
+        reference,
         level,
         mm_per_px,
     )
@@ -242,15 +157,17 @@ def _what_left(
     return grown(left, settings.left_rim_mm / mm_per_px) & (signal > 0)
 
 
-def _dark(signal: FloatArray, scene: _Scene, settings: PoolSettings) -> BoolArray:
+def _dark(signal: FloatArray, scene: Scene, settings: PoolSettings) -> BoolArray:
     """Where attenuation was lost: gas that arrived."""
     calm = smooth(signal, 1.0 / scene.mm_per_px)
     return hysteresis(calm < -settings.dark_levels * scene.level, calm < -scene.level)
 
 
-def _search(signal: FloatArray, quiet: BoolArray, scene: _Scene, adaptive: bool, settings: PoolSettings) -> _Search:
+def _search(signal: FloatArray, quiet: BoolArray, scene: Scene, adaptive: bool, settings: PoolSettings) -> _Search:
     """The areas above the outline's level that pass every test."""
     mm_per_px, level = scene.mm_per_px, scene.level
+    steady = without_misplaced_edges(signal, scene.reference, quiet, 0.25 * level, mm_per_px)
+    signal = np.where(scene.held, np.float32(0), steady)
     calm, noise, blur_mm = signal, 0.0, 0.0
     for blur_mm in settings.calming_mm:
         calm = smooth(signal, blur_mm / mm_per_px)
@@ -264,82 +181,68 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: _Scene, adaptive: bool,
     kept, owned = np.zeros_like(above), np.zeros_like(above)
     doubtful = _weak_areas(wide > settings.wonder_levels * level, filled, mm_per_px, settings)
     turned_down: dict[str, float] = {}
-    losses = _losses(signal, wide, filled, scene)
+    losses = losses_of(signal, wide, filled, scene)
     for lobe in lobes(filled, settings.neck_mm / mm_per_px):
         area_mm2 = lobe.area_px * mm_per_px**2
         if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
             continue
         pixels = np.zeros_like(kept)
         lobe.paint(pixels)
-        rise = _rise(wide, lobe, level)
-        doubt = _doubt(pixels, rise, losses, scene, settings)
-        if doubt:
-            turned_down[doubt] = turned_down.get(doubt, 0.0) + area_mm2
-            doubtful |= pixels
-            if doubt in _NO_BACKGROUND:
-                owned |= pixels
-        elif adaptive:
+        claimed, doubt = _claimed(pixels, wide, losses, scene, settings)
+        open_question = pixels & ~claimed
+        if doubt and open_question.any():
+            open_mm2 = float(open_question.sum()) * mm_per_px**2
+            turned_down[doubt] = turned_down.get(doubt, 0.0) + open_mm2
+            doubtful |= open_question
+            if doubt in NO_BACKGROUND:
+                owned |= open_question
+        if adaptive:
             # Pools of this block rise about 4.5 outline levels; half of what differs from that is the estimate's.
-            kept |= pixels & (calm > level * float(np.clip(np.sqrt(rise / 4.5), 0.7, 2.0)))
-        else:
-            kept |= pixels
+            rise = rise_of(wide[lobe.window], lobe.pixels, level)
+            claimed = claimed & (calm > level * float(np.clip(np.sqrt(rise / 4.5), 0.7, 2.0)))
+        kept |= claimed
     weak = _small_beside_large(kept, wide, scene, settings)
     if kept.any() and not (kept & ~weak).any():
         turned_down[_SMALL] = turned_down.get(_SMALL, 0.0) + float(kept.sum()) * mm_per_px**2
     return _Search(kept & ~weak, calm, noise, blur_mm, turned_down, doubtful | weak, owned)
 
 
-def _losses(signal: FloatArray, wide: FloatArray, above: BoolArray, scene: _Scene) -> _Losses:
-    """Losses are free of contrast, and where nothing was injected they are as large as the gains."""
-    elsewhere = scene.valid & ~above
-    usual = -float(np.quantile(wide[elsewhere], 0.1)) if elsewhere.any() else 0.0
-    return _Losses(smooth(signal, 1.0 / scene.mm_per_px), usual)
+def _claimed(
+    pixels: BoolArray, wide: FloatArray, losses: Losses, scene: Scene, settings: PoolSettings
+) -> tuple[BoolArray, str]:
+    """What of an area is contrast, and why the rest of it may be none (empty when all of it is contrast)."""
+    rise = rise_of(wide, pixels, scene.level)
+    doubt = doubt_about(pixels, rise, losses, scene, settings)
+    if not doubt:
+        return pixels, ""
+    nothing = np.zeros_like(pixels)
+    if doubt != BESIDE_LOSS:
+        return nothing, doubt
+    # Gas can have brought about only what lies within its reach; the rest of a long pool stands by itself.
+    apart = beyond_losses(pixels, losses, scene, settings)
+    if float(apart.sum()) * scene.mm_per_px**2 < settings.least_main_mm2:
+        return nothing, doubt
+    rise_apart = rise_of(wide, apart, scene.level)
+    if doubt_about(apart, rise_apart, losses, scene, settings):
+        return nothing, doubt
+    near = pixels & ~apart
+    alike = 1.0 / settings.alike < rise_of(wide, near, scene.level) / rise_apart < settings.alike
+    return (pixels if alike else apart), doubt
 
 
 def _weak_areas(above: BoolArray, seeded: BoolArray, mm_per_px: float, settings: PoolSettings) -> BoolArray:
     """Areas that rise a little and hold nothing strong enough: too little to claim, enough to wonder."""
-    weak = np.zeros_like(above)
+    weak, large = np.zeros_like(above), np.zeros_like(above)
     for region in regions(above & ~seeded):
-        if region.area_px * mm_per_px**2 < settings.least_area_mm2:
+        area_mm2 = region.area_px * mm_per_px**2
+        if area_mm2 < settings.least_area_mm2:
             break
         if region.largest_radius_px * mm_per_px >= settings.least_radius_mm:
-            region.paint(weak)
-    return weak
+            region.paint(large if area_mm2 >= settings.least_main_mm2 else weak)
+    return weak | grown(large, settings.wonder_rim_mm / mm_per_px)
 
 
-def _rise(wide: FloatArray, area: Region, level: float) -> float:
-    return float(np.quantile(wide[area.window][area.pixels], 0.8)) / max(level, 1e-12)
-
-
-def _doubt(pixels: BoolArray, rise: float, losses: _Losses, scene: _Scene, settings: PoolSettings) -> str:
-    """Why an area is no contrast, in words; empty when nothing speaks against it."""
-    rows, cols = rim(pixels)
-    inner = ~grown(np.pad(~scene.valid, 1, constant_values=True), 2.0 / scene.mm_per_px)[1:-1, 1:-1]
-    if float((~inner[rows, cols]).mean()) > settings.largest_at_edge:
-        return "it runs along the edge of the common field of view"
-    energy = scene.ownership.energy[rows, cols]
-    owned = float((scene.ownership.correlation[rows, cols] * energy).sum() / max(float(energy.sum()), 1e-24))
-    if owned > settings.largest_ownership:
-        return _OWNED
-    if float(scene.gas[rows, cols].mean()) > settings.largest_along_gas:
-        return _ALONG_GAS
-    if rise < settings.least_rise:
-        return "it hardly rises above the outline's level"
-    if rise * scene.level < settings.least_over_losses * losses.usual:
-        return "it rises no more than this field loses elsewhere"
-    if _loss_beside(losses.calm, pixels, scene, settings) > settings.largest_loss:
-        return _BESIDE_LOSS
-    return ""
-
-
-def _loss_beside(calm: FloatArray, pixels: BoolArray, scene: _Scene, settings: PoolSettings) -> float:
-    """Attenuation lost around an area, as a share of what it gained."""
-    near = grown(pixels, settings.loss_reach_mm / scene.mm_per_px) & scene.valid & ~pixels
-    lost = float(-calm[near & (calm < -scene.level)].sum())
-    return lost / max(float(np.maximum(calm[pixels], 0.0).sum()), 1e-12)
-
-
-def _small_beside_large(kept: BoolArray, wide: FloatArray, scene: _Scene, settings: PoolSettings) -> BoolArray:
+def _small_beside_large(kept: BoolArray, wide: FloatArray, scene: Scene, settings: PoolSettings) -> BoolArray:
     """Small weak areas beside a large one: soft tissue and bone edges far more often than contrast."""
     found = regions(kept)
     if found and found[0].area_px * scene.mm_per_px**2 < settings.least_main_mm2:
@@ -347,7 +250,7 @@ def _small_beside_large(kept: BoolArray, wide: FloatArray, scene: _Scene, settin
     weak = np.zeros_like(kept)
     for area in found:
         small = area.area_px * scene.mm_per_px**2 < settings.small_area_mm2
-        faint = _rise(wide, area, scene.level) < settings.small_rise
+        faint = rise_of(wide[area.window], area.pixels, scene.level) < settings.small_rise
         if small and (faint or area.area_px < 0.05 * found[0].area_px):
             area.paint(weak)
     return weak
