@@ -21,16 +21,14 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.tag import BaseTag
 from pydicom.uid import UID
-from pydicom.valuerep import PersonName
 
 from fluorospread.dicom.attributes import text
 from fluorospread.dicom.confidentiality_profile import Action, ProfileEntry, confidentiality_profile, is_drawing
+from fluorospread.dicom.known_identifiers import MAX_DEPTH, KnownIdentifiers, known_identifiers, read_element, values_of
 from fluorospread.dicom.pseudonyms import Pseudonyms
 
 DUMMY_TEXT = "REMOVED"
-_MAX_DEPTH = 32
 
 _NUMBER_VRS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 _TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE", "PN", "CS"})
@@ -49,9 +47,6 @@ _CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}")
 _DIGITS_OF_AN_IDENTIFIER = re.compile(r"\d{4}")
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d{1,12}")
-# Long enough not to be met in defined terms by chance.
-_SHORTEST_NAME_PART = 3
-_SHORTEST_PART_WITHIN = 5
 
 
 class Dates(StrEnum):
@@ -105,7 +100,7 @@ def deidentify_header(dataset: Dataset, pseudonyms: Pseudonyms, options: Deident
     files still hold. BurnedInAnnotation is not touched: whether the pixels are clean is for a person to say.
     """
     identity = patient_identity(dataset)
-    work = _Work(pseudonyms, options, _known_identifiers(dataset), pseudonyms.days_earlier(identity))
+    work = _Work(pseudonyms, options, known_identifiers(dataset), pseudonyms.days_earlier(identity))
     with warnings.catch_warnings():
         # Malformed values are expected here; what cannot be read is dropped.
         warnings.simplefilter("ignore")
@@ -140,66 +135,6 @@ def _add_method(header: Dataset, options: DeidentifyOptions) -> None:
     header.DeidentificationMethodCodeSequence = Sequence(codes)
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Names and numbers of this patient, upper case: `values` whole, `parts` of names."""
-
-    values: frozenset[str]
-    parts: frozenset[str]
-
-    def is_in(self, value: str) -> bool:
-        upper = value.strip().upper()
-        if upper in self.values or self.parts & set(re.split(r"[^\w]+|_", upper)):
-            return True
-        return any(
-            len(known) >= _SHORTEST_PART_WITHIN and known in upper for known in (*self.values, *self.parts) if known
-        )
-
-
-_IDENTIFIERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "IssuerOfPatientID", "AdmissionID", "StudyID")
-
-
-def _known_identifiers(dataset: Dataset) -> _Known:
-    values: set[str] = set()
-    parts: set[str] = set()
-    for element in _readable_elements(dataset):
-        said = [str(item).strip().upper() for item in _items(element.value)]
-        if element.VR == "PN":
-            parts |= {part for value in said for part in re.split(r"[^\w]+|_", value)}
-        elif element.keyword in _IDENTIFIERS:
-            values |= {value for value in said if len(value) >= _SHORTEST_NAME_PART}
-    return _Known(frozenset(values), frozenset(part for part in parts if _tells_somebody(part)))
-
-
-def _tells_somebody(part: str) -> bool:
-    """False for initials; one Chinese character may be a whole family name."""
-    return len(part) >= _SHORTEST_NAME_PART or (bool(part) and not part.isascii())
-
-
-def _readable_elements(dataset: Dataset, depth: int = 0) -> Iterable[DataElement]:
-    for tag in list(dataset.keys()):
-        element = _element(dataset, tag)
-        if element is None:
-            continue
-        if element.VR == "SQ" and depth < _MAX_DEPTH:
-            for item in element.value:
-                yield from _readable_elements(item, depth + 1)
-        else:
-            yield element
-
-
-def _element(dataset: Dataset, tag: BaseTag) -> DataElement | None:
-    """The element decoded, or None where it cannot be: then nobody can tell what it says."""
-    try:
-        element: DataElement = dataset[tag]
-        # Numeric strings and names are decoded when asked for.
-        for item in _items(element.value):
-            str(item)
-    except Exception:
-        return None
-    return element
-
-
 def _standard_codes(items: Iterable[Dataset], context_group: str) -> list[Dataset]:
     """The codes among `items` that a context group of PS3.16 lists, written anew."""
     from pydicom.sr.codedict import codes
@@ -213,20 +148,11 @@ def _standard_codes(items: Iterable[Dataset], context_group: str) -> list[Datase
     return found
 
 
-def _items(value: object) -> list[object]:
-    if value is None:
-        return []
-    # A person's name is iterable too, letter by letter.
-    if isinstance(value, str | bytes | PersonName) or not isinstance(value, Iterable):
-        return [value]
-    return list(value)
-
-
 @dataclass
 class _Work:
     pseudonyms: Pseudonyms
     options: DeidentifyOptions
-    known: _Known
+    known: KnownIdentifiers
     days_earlier: int
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -236,8 +162,8 @@ class _Work:
             group, number = tag >> 16, tag & 0xFFFF
             if group <= 0x0004 or number == 0 or group == 0x7FE0:
                 continue
-            element = None if group % 2 or is_drawing(group) else _element(dataset, tag)
-            kept = None if element is None or depth > _MAX_DEPTH else self._clean_element(element, depth)
+            element = None if group % 2 or is_drawing(group) else read_element(dataset, tag)
+            kept = None if element is None or depth > MAX_DEPTH else self._clean_element(element, depth)
             if kept is None:
                 self.counts["removed"] += 1
             else:
@@ -288,7 +214,7 @@ class _Work:
         if vr == "UI":
             if is_named:
                 return DataElement(element.tag, vr, value)
-            return DataElement(element.tag, vr, [self._uid(str(item)) for item in _items(value)])
+            return DataElement(element.tag, vr, [self._uid(str(item)) for item in values_of(value)])
         if vr in _NUMBER_VRS:
             return DataElement(element.tag, vr, value)
         if vr in ("OW", "OB"):
@@ -296,7 +222,7 @@ class _Work:
         if element.keyword in _REQUIRED_TEXT:
             self.counts["replaced"] += 1
             return DataElement(element.tag, vr, DUMMY_TEXT)
-        texts = [str(item).strip() for item in _items(value)]
+        texts = [str(item).strip() for item in values_of(value)]
         if any(self.known.is_in(item) for item in texts):
             return None
         return DataElement(element.tag, vr, texts) if self._is_technical(element, texts, is_named) else None
@@ -319,7 +245,7 @@ class _Work:
     def _shifted(self, element: DataElement) -> DataElement | None:
         if element.VR not in ("DA", "DT", "TM"):
             return None
-        texts = [str(item).strip() for item in _items(element.value)]
+        texts = [str(item).strip() for item in values_of(element.value)]
         if element.VR == "TM":
             return DataElement(
                 element.tag, "TM", [item for item in texts if re.fullmatch(r"\d{2,6}(\.\d{1,6})?", item)]

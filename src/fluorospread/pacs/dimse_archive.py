@@ -9,39 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom.uid import UID
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import (
-    ComprehensiveSRStorage,
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    EncapsulatedPDFStorage,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
-    SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
-    XRayAngiographicImageStorage,
-    XRayRadiofluoroscopicImageStorage,
 )
 
 from fluorospread.errors import PacsConnectionError, PacsError, PacsResponseError, PacsSecurityError
@@ -55,36 +31,9 @@ from fluorospread.pacs.archive import (
     study_of,
     text_of,
 )
+from fluorospread.pacs.dimse_contexts import LIKELY_CLASSES, SYNTAXES
 from fluorospread.pacs.settings import PREFIX, PacsSettings, tls_context
 
-# In the order we like them: as stored first, so that nothing is decompressed on the way.
-_SYNTAXES = (
-    JPEGLSLossless,
-    JPEGLosslessSV1,
-    JPEGLossless,
-    JPEG2000Lossless,
-    RLELossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEG2000,
-    JPEGLSNearLossless,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
-# Asked for where the archive does not say what an object is: X-ray images, and our own results.
-_LIKELY_CLASSES = (
-    XRayAngiographicImageStorage,
-    XRayRadiofluoroscopicImageStorage,
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
-    ComprehensiveSRStorage,
-    EncapsulatedPDFStorage,
-    KeyObjectSelectionDocumentStorage,
-    SegmentationStorage,
-)
 # An association has at most 128 presentation contexts (PS3.8 9.3.2.2); one is the query's.
 _MOST_CONTEXTS = 127
 _UIDS_A_REQUEST = 50
@@ -151,7 +100,7 @@ class DimseArchive:
         question.SOPInstanceUID = uids[0] if len(uids) == 1 else uids
         arrival = _Arrival({entry.sop_uid: entry for entry in entries}, receive)
         handlers = [(evt.EVT_C_STORE, arrival.handle)]
-        classes = (first.sop_class_uid,) if first.sop_class_uid else _LIKELY_CLASSES
+        classes = (first.sop_class_uid,) if first.sop_class_uid else LIKELY_CLASSES
         ask = self._get if self._settings.move_port is None else self._move
         statuses = ask(question, handlers, classes)
         arrival.raise_problem()
@@ -159,7 +108,7 @@ class DimseArchive:
 
     def _get(self, question: Dataset, handlers: list[Any], classes: Sequence[str]) -> list[Dataset]:
         # One context a syntax: an archive that may choose among several takes one and recodes to it.
-        contexts = [build_context(sop_class, syntax) for sop_class in classes for syntax in _SYNTAXES]
+        contexts = [build_context(sop_class, syntax) for sop_class in classes for syntax in SYNTAXES]
         model = StudyRootQueryRetrieveInformationModelGet
         roles = [build_role(sop_class, scp_role=True) for sop_class in classes]
         with self._association([build_context(model), *contexts], handlers, roles) as association:
@@ -168,7 +117,7 @@ class DimseArchive:
     def _move(self, question: Dataset, handlers: list[Any], classes: Sequence[str]) -> list[Dataset]:
         """Ask the archive to send to a port of ours; it must know our AE title and address."""
         receiver = AE(ae_title=self._settings.ae_title)
-        receiver.supported_contexts = [build_context(sop_class, list(_SYNTAXES)) for sop_class in classes]
+        receiver.supported_contexts = [build_context(sop_class, list(SYNTAXES)) for sop_class in classes]
         model = StudyRootQueryRetrieveInformationModelMove
         try:
             server = receiver.start_server(
