@@ -93,11 +93,13 @@ def match_levels(labels: LevelLabels, truth: Mapping[Level, PointPx], scored: Se
 
 @dataclass(frozen=True)
 class PointMatch:
-    """One-to-one match of found and true points: errors of the pairs, and what was left over."""
+    """One-to-one match of found and true points: errors of the pairs, and what was left over; `found` gives the
+    place of each pair's point among those found."""
 
     errors_px: tuple[float, ...]
     missed: int
     false: int
+    found: tuple[int, ...] = ()
 
 
 def match_points(found: Sequence[PointPx], truth: Sequence[PointPx], reach_px: float) -> PointMatch:
@@ -111,12 +113,14 @@ def match_points(found: Sequence[PointPx], truth: Sequence[PointPx], reach_px: f
     used_found: set[int] = set()
     used_truth: set[int] = set()
     errors: list[float] = []
+    order: list[int] = []
     for error, i, j in pairs:
         if i not in used_found and j not in used_truth:
             used_found.add(i)
             used_truth.add(j)
             errors.append(error)
-    return PointMatch(tuple(errors), len(truth) - len(used_truth), len(found) - len(used_found))
+            order.append(i)
+    return PointMatch(tuple(errors), len(truth) - len(used_truth), len(found) - len(used_found), tuple(order))
 
 
 def dice(found: BoolImage, truth: BoolImage) -> float:

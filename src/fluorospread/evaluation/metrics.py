@@ -34,6 +34,10 @@ class ImageScore:
     tip_errors_mm: tuple[float, ...] = ()
     tips_missed: int = 0
     tips_false: int = 0
+    tips_within_sigma: tuple[bool, ...] = ()
+    """Whether each tip's error lay within the uncertainty stated for it."""
+    searched: bool = False
+    """Whether needles were looked for in it; only a search can miss or invent one."""
 
     @property
     def silent_level_error(self) -> bool:
@@ -146,6 +150,8 @@ class Summary:
     tip_error: ErrorSummary
     tips_missed: Rate
     tips_false: int
+    tips_within_sigma: Rate
+    images_with_false_tip: Rate
     dice_median: float | None
     dice_p5: float | None
     area_error_median: float | None
@@ -198,6 +204,8 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
         tip_error=ErrorSummary.of(e for i in images for e in i.tip_errors_mm),
         tips_missed=Rate.count_true([True] * missed + [False] * (tips_there - missed)),
         tips_false=sum(i.tips_false for i in images),
+        tips_within_sigma=Rate.count_true(ok for i in images for ok in i.tips_within_sigma),
+        images_with_false_tip=Rate.count_true(i.tips_false > 0 for i in images if i.searched),
         dice_median=float(np.median(dices)) if dices else None,
         dice_p5=float(np.percentile(dices, 5)) if dices else None,
         area_error_median=float(np.median(area_errors)) if area_errors else None,

@@ -94,6 +94,11 @@ def _score_image(image: CaseImage, labels: LevelLabels, truth: TrueImage) -> Ima
         tip_errors_mm=tuple(e * truth.mm_per_px for e in tips.errors_px),
         tips_missed=tips.missed,
         tips_false=tips.false,
+        tips_within_sigma=tuple(
+            error <= image.needles[index].uncertainty_px
+            for error, index in zip(tips.errors_px, tips.found, strict=True)
+        ),
+        searched=searched,
     )
 
 

@@ -97,6 +97,8 @@ def summary_lines(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("needles: tip error", _error(summary.tip_error)),
         ("needles: tips missed", summary.tips_missed),
         ("needles: false tips", str(summary.tips_false)),
+        ("needles: images searched that got a false tip", summary.images_with_false_tip),
+        ("needles: tip error within the stated uncertainty", summary.tips_within_sigma),
         ("contrast: Dice, median / 5th percentile", f"{share(summary.dice_median)} / {share(summary.dice_p5)}"),
         ("contrast: area, median error", share(summary.area_error_median)),
         ("contrast: there and not found (cases)", summary.contrast_missed),

@@ -52,6 +52,7 @@ def test_points_pair_one_to_one_nearest_first() -> None:
     match = match_points([(0.0, 0.0), (0.0, 4.0), (90.0, 90.0)], [(0.0, 3.0), (50.0, 50.0)], reach_px=10.0)
     assert match.errors_px == pytest.approx((1.0,))
     assert (match.missed, match.false) == (1, 2)
+    assert match.found == (1,)
 
 
 def test_dice_of_half_overlapping_squares_is_one_half() -> None:

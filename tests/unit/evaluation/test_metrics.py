@@ -70,3 +70,13 @@ def test_a_rate_of_five_in_five_has_the_exact_interval() -> None:
 def test_no_errors_have_no_quantiles() -> None:
     assert ErrorSummary.of([]) == ErrorSummary(0, None, None)
     assert ErrorSummary.of([1.0, 2.0, 3.0]).median_mm == 2.0
+
+
+def test_only_a_searched_image_can_get_a_false_tip_and_each_tip_is_held_to_its_own_uncertainty() -> None:
+    searched = ImageScore(
+        "needle", LevelStatus.CONFIDENT, RIGHT, tips_false=2, tips_within_sigma=(True, False), searched=True
+    )
+    carried = ImageScore("post", LevelStatus.CONFIDENT, RIGHT)
+    summary = summarise([CaseScore("a", Outcome.VERIFIED, Outcome.VERIFIED, (searched, carried))])
+    assert (summary.tips_false, summary.images_with_false_tip.count, summary.images_with_false_tip.of) == (2, 1, 1)
+    assert (summary.tips_within_sigma.count, summary.tips_within_sigma.of) == (1, 2)
