@@ -51,9 +51,17 @@ class IodineScale:
         primary = np.exp(-self.mass_attenuation_cm2_g * areal_mg_cm2 * 1e-3)
         return float(-np.log((primary + self.scatter.value) / (1.0 + self.scatter.value)))
 
-    def areal_mg_cm2(self, signal: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Areal iodine (mg/cm2) of apparent natural-log signals, any shape; negative signals stay negative."""
-        ratio = self.scatter.value
+    def areal_mg_cm2(
+        self, signal: npt.NDArray[np.floating], ratio: npt.NDArray[np.floating] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Areal iodine (mg/cm2) of apparent natural-log signals, any shape; negative signals stay negative.
+
+        Parameters
+        ----------
+        ratio
+            Scatter over primary at each signal, where it is known; else the scale's own.
+        """
+        ratio = np.asarray(self.scatter.value if ratio is None else ratio, dtype=np.float64)
         # A signal at the scatter floor -ln(SPR / (1 + SPR)) would need infinite iodine; stop at 2 % primary.
         primary = np.maximum((1.0 + ratio) * np.exp(-signal.astype(np.float64)) - ratio, 0.02)
         return (-np.log(primary) / self.mass_attenuation_cm2_g * 1e3).astype(np.float32)

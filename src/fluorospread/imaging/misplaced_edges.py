@@ -40,8 +40,8 @@ def without_misplaced_edges(
     slope = ndimage.maximum_filter(slope, 3)
     detail = change - smooth(change, _DETAIL_MM / mm_per_px)
     flat, steep = np.quantile(slope[quiet], (_FLAT, _STEEP))
-    noise = robust_sd(detail[quiet & (slope < flat)])
-    on_edges = quiet & (slope > steep)
+    noise = robust_sd(detail[quiet & (slope <= flat)])
+    on_edges = quiet & (slope >= steep)
     excess = max(robust_sd(detail[on_edges]) ** 2 - noise**2, 0.0)
     off_px2 = excess / max(float(np.median(slope[on_edges] ** 2)), 1e-24)
     own = max(noise, least_noise) ** 2

@@ -18,6 +18,7 @@ from fluorospread.imaging.outlines import grown, rim
 from fluorospread.imaging.pool_doubts import PoolSettings
 from fluorospread.imaging.pools import Pools, find_pools
 from fluorospread.imaging.registration import Match, MatchRefused, MatchSettings, match, warp_to_measured
+from fluorospread.imaging.scatter import Veil, ratio_by_fading, veil_of
 from fluorospread.imaging.subtraction import Difference, difference
 from fluorospread.imaging.time_curves import cleared, time_maps
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
@@ -25,6 +26,8 @@ from fluorospread.model.radiograph import Beam, BoolImage, FloatImage, Quantity,
 
 # The detail of bone differs so much between people and exposures (1 sd, as a fraction).
 _DISPLAY_SD = 0.3
+# Scatter is told where contrast is whole (off its rim), and from bone beside it that is clear of it.
+_OFF_RIM_MM, _CLEAR_MM, _BESIDE_MM = 1.0, 5.0, 24.0
 # Background, bone edges and gas shift outlines, too: with this, 68 % of the distances from junctions to the outline
 # are within 1 sd of the truth (42 tuning pairs, junctions up to 6 mm off the true outline).
 _UNEXPLAINED_MM = 1.0
@@ -48,7 +51,8 @@ class ContrastSettings:
     pools
         How areas are judged.
     scatter
-        Scatter-to-primary ratio behind a lumbar spine with its 1 sd, as no image states it.
+        Scatter-to-primary ratio behind a lumbar spine and a grid, with its 1 sd, for the outline and the limit alone:
+        iodine is taken behind the scatter that the pair itself tells (`imaging.scatter`).
     assumed_field_mm
         Field width that sets filter sizes (nothing else) where no scale is known.
     """
@@ -198,7 +202,37 @@ def _by_subtraction(pair: _Pair, settings: ContrastSettings) -> ContrastMask | M
     change = difference(measured, warped, known & fields[0], linear, settings.blur_mm / mm_per_px)
     level = _outline_level(pair, change, mm_per_px, settings)
     found = find_pools(change, level.signal, mm_per_px, level.estimated, settings.pools)
-    return _result(pair, found, level, aligned.on_finer_grid(factor), factor, settings)
+    result = _result(pair, found, level, aligned.on_finer_grid(factor), factor, settings)
+    if level.scale is None or not found.mask.any():
+        return result
+    return _with_iodine(result, pair, _veil(pair, change, found, factor), factor)
+
+
+def _veil(pair: _Pair, change: Difference, found: Pools, factor: int) -> Veil:
+    """Scatter over primary under the pools, as far as the two images tell it."""
+    mm_per_px = pair.mm_per_px * factor
+    off_rim = ~grown(~found.mask, _OFF_RIM_MM / mm_per_px)
+    clear = ~grown(found.mask, _CLEAR_MM / mm_per_px) & ~grown(found.undecidable, _OFF_RIM_MM / mm_per_px)
+    beside = grown(found.mask, _BESIDE_MM / mm_per_px) & clear & change.valid
+    faded = ratio_by_fading(found.signal, change.reference, off_rim, beside, mm_per_px)
+    field_of_view = shrink_mask(pair.valid[1], factor)
+    return veil_of(shrink(pair.reference, factor), field_of_view, mm_per_px, faded, found.mask)
+
+
+def _with_iodine(result: ContrastMask, pair: _Pair, veil: Veil, factor: int) -> ContrastMask:
+    """`result` with its areal iodine behind the scatter that was found."""
+    if result.signal is None or pair.beam.tube_kv is None:
+        return result
+    rows, cols = pair.measured.shape
+    scale = iodine_scale(pair.beam.tube_kv, pair.beam.filter_cu_mm or 0.0, veil.mean)
+    areal = scale.areal_mg_cm2(result.signal, enlarged(veil.ratio, factor, (rows, cols)))
+    note = f"scatter {veil.mean.value:.1f} ± {veil.mean.sd:.1f} of the primary under the contrast, from {veil.source}"
+    return replace(
+        result,
+        areal_iodine_mg_cm2=areal,
+        iodine_relative_uncertainty=scale.relative_sd,
+        notes=(*result.notes, note),
+    )
 
 
 def _outline_level(pair: _Pair, change: Difference, mm_per_px: float, settings: ContrastSettings) -> _Level:
@@ -273,9 +307,7 @@ def _result(
         reason="",
         mask=mask,
         signal=signal,
-        areal_iodine_mg_cm2=None if level.scale is None else level.scale.areal_mg_cm2(signal),
         iodine_reason=level.reason,
-        iodine_relative_uncertainty=None if level.scale is None else level.scale.relative_sd,
         outline_uncertainty_px=_outline_sd_px(found, level, pair.mm_per_px * factor) * factor,
         notes=notes,
     )

@@ -101,3 +101,17 @@ def test_a_part_that_moved_by_itself_is_followed():
     warped, _ = warp_to_measured(image, found, VIEW[0])
     inner = (slice(30, 290), slice(30, 270))
     assert np.abs(warped - there)[inner].mean() < 0.35 * np.abs(image - there)[inner].mean()
+
+
+def test_neighbouring_structures_that_moved_apart_are_followed():
+    # Left and right of column 150, 90 mm apart at most, structures move by 0.7 px to opposite sides.
+    image = anatomy() + 0.4 * (np.indices(SHAPE)[1] // 22 % 2).astype(np.float32)
+    image = ndimage.gaussian_filter(image, 1.2)
+    rows, cols = np.indices(SHAPE).astype(float)
+    apart = 0.7 * np.tanh((cols - 150) / 10.0)
+    there = ndimage.map_coordinates(image, [rows, cols - apart], order=3, mode="nearest").astype(np.float32)
+    found = match(image, there, VIEW, MM_PER_PX)
+    assert isinstance(found, Match)
+    warped, _ = warp_to_measured(image, found, VIEW[0])
+    inner = (slice(30, 290), slice(30, 270))
+    assert np.abs(warped - there)[inner].mean() < 0.3 * np.abs(image - there)[inner].mean()

@@ -86,9 +86,11 @@ def test_iodine_comes_back_within_its_stated_uncertainty():
     found = segment_contrast(radiograph(exposed(spine(), 1, BOTH_SIDES)), radiograph(exposed(spine(), 2)))
     mass = float(found.areal_iodine_mg_cm2[found.mask].sum())
     truth = float(BOTH_SIDES[BOTH_SIDES >= 4.0].sum())
-    # The planted scatter is the assumed one, so that the error is far below the 25 % stated.
-    assert mass == pytest.approx(truth, rel=0.06)
-    assert found.iodine_relative_uncertainty == pytest.approx(np.hypot(0.4 / 1.7, 0.08))
+    relative = found.iodine_relative_uncertainty
+    assert abs(mass / truth - 1.0) < 2.0 * relative
+    # Between the spectrum's 8 % and what is known before looking at the pair, 0.65 / 2.1 beside it.
+    assert 0.08 < relative < np.hypot(0.65 / 2.1, 0.08)
+    assert any("of the primary under the contrast, from what is usual" in note for note in found.notes)
     assert found.detection_limit_mg_cm2 < 6.0
 
 
