@@ -30,19 +30,33 @@ class AberrantSettings:
     most_cranial, most_caudal
         Levels the block's contrast is expected to stay within.
     pedicle_share
-        Where the pedicle line runs between the midline (0) and the SAP-TP junction (1): on AP films the
-        pedicle's inner border lies at about two thirds. Chosen on annotated films; +-0.1.
+        Where the line of the pedicles' inner borders runs between the midline (0) and the SAP-TP junction (1).
+        Ordinary pools reach up to it, epidural and foraminal contrast lies within it (docs/evaluation.md).
     medial_least_mm2, medial_least_length_mm
         Contrast medial to that line counts from this area and craniocaudal length on.
+    longitudinal_mm
+        Longer contrast there runs along the spine, as epidural contrast does; shorter, along a root.
+    joint_above_mm, joint_medial_mm
+        Where the middle of a facet joint lies, cranial and medial to the junction of its lower vertebra.
+    joint_reach_mm, joint_mm2, joint_length_mm, joint_width_mm
+        A pool of its own so near to that place counts with an area between these two and no longer or wider than
+        this: a joint's slit with its recesses.
     branch_width_mm, branch_length_mm
         Widest and shortest thin branch that may be a vessel.
     """
 
     most_cranial: Level = Level.L3
     most_caudal: Level = Level.S1
-    pedicle_share: float = 0.6
-    medial_least_mm2: float = 30.0
+    pedicle_share: float = 0.45
+    medial_least_mm2: float = 15.0
     medial_least_length_mm: float = 10.0
+    longitudinal_mm: float = 30.0
+    joint_above_mm: float = 6.0
+    joint_medial_mm: float = 4.0
+    joint_reach_mm: float = 8.0
+    joint_mm2: tuple[float, float] = (30.0, 180.0)
+    joint_length_mm: float = 28.0
+    joint_width_mm: float = 12.0
     branch_width_mm: float = 3.0
     branch_length_mm: float = 15.0
 
@@ -66,6 +80,7 @@ def flag_aberrant(
         flags += _vascular(contrast.mask, mm_per_px, settings)
     if mm_per_px is not None:
         flags += _medial(contrast.mask, levels, junctions, mm_per_px, settings)
+        flags += _in_joint(contrast.mask, levels, junctions, mm_per_px, settings)
     flags += _beyond(spread, levels, settings)
     named = {flag.code for flag in flags}
     if "vascular-uptake-suspected" not in named:
@@ -166,11 +181,55 @@ def _medial(
         area_mm2 = float(between.sum()) * mm_per_px**2
         length_mm = float(between.any(axis=1).sum()) * mm_per_px
         if area_mm2 >= settings.medial_least_mm2 and length_mm >= settings.medial_least_length_mm:
+            row, col = (float(place.mean()) for place in np.nonzero(between))
+            form = "along the spine, as epidural" if length_mm >= settings.longitudinal_mm else "short, as along a root"
             evidence = (
                 f"epidural or foraminal spread suspected: {area_mm2:.0f} mm² of contrast over {length_mm:.0f} mm "
-                f"medial to the pedicle line, {_side_words(side)}; contrast behind the lamina looks the same"
+                f"({form}) medial to the pedicle line, {_side_words(side)}, about row {row:.0f}, column {col:.0f}; "
+                "contrast behind the lamina looks the same"
             )
             flags.append(Flag("epidural-spread-suspected", evidence))
+    return flags
+
+
+def _in_joint(
+    mask: BoolImage,
+    levels: LevelLabels,
+    junctions: tuple[Junction, ...],
+    mm_per_px: float,
+    settings: AberrantSettings,
+) -> list[Flag]:
+    """Small pools of their own where a facet joint lies; within a large pool a joint cannot be seen."""
+    if levels.status is LevelStatus.INDETERMINATE or len(levels.vertebrae) < 2:
+        return []
+    # Rows grow towards the feet or the head, as the names of the vertebrae say.
+    cranial = -1.0 if levels.vertebrae[-1].center_px[0] > levels.vertebrae[0].center_px[0] else 1.0
+    flags = []
+    for region in regions(mask):
+        rows, cols = np.nonzero(region.pixels)
+        area_mm2 = rows.size * mm_per_px**2
+        length_mm, width_mm = (float(np.ptp(place) + 1) * mm_per_px for place in (rows, cols))
+        if not settings.joint_mm2[0] <= area_mm2 <= settings.joint_mm2[1]:
+            continue
+        if length_mm > settings.joint_length_mm or width_mm > settings.joint_width_mm or width_mm > length_mm:
+            continue
+        row, col = region.window[0].start + float(rows.mean()), region.window[1].start + float(cols.mean())
+        for junction in junctions:
+            at_row, at_col = junction.point_px
+            midline = levels.midline_col(at_row)
+            if midline is None:
+                continue
+            joint_row = at_row + cranial * settings.joint_above_mm / mm_per_px
+            joint_col = at_col + np.sign(midline - at_col) * settings.joint_medial_mm / mm_per_px
+            away_mm = float(np.hypot(row - joint_row, col - joint_col)) * mm_per_px
+            if away_mm <= settings.joint_reach_mm:
+                evidence = (
+                    f"contrast in the facet joint above {junction.level.value} suspected: a pool of its own of "
+                    f"{area_mm2:.0f} mm², {length_mm:.0f} mm long and {width_mm:.0f} mm wide, {away_mm:.0f} mm from "
+                    f"where that joint lies, {_side_words(junction.side)}, about row {row:.0f}, column {col:.0f}"
+                )
+                flags.append(Flag("intra-articular-contrast-suspected", evidence))
+                break
     return flags
 
 

@@ -82,10 +82,60 @@ def test_a_short_stub_is_no_vessel():
 
 @pytest.mark.parametrize(("cols", "suspected"), [((152, 165), True), ((180, 200), False)])
 def test_contrast_medial_to_the_pedicle_line_is_suspected_epidural(cols, suspected):
-    # Midline 150, junctions at 195: the pedicle line runs at 150 + 0.6 * 45 = 177.
+    # Midline 150, junctions at 195: the pedicle line runs at 150 + 0.45 * 45 = 170.25.
     found = codes(contrast((slice(160, 240), slice(*cols))))
     assert ("epidural-spread-suspected" in found) is suspected
     assert ("epidural-spread-not-excluded" in found) is not suspected
+
+
+@pytest.mark.parametrize(("rows", "form"), [((160, 240), "along the spine"), ((160, 200), "along a root")])
+def test_what_is_suspected_epidural_says_where_it_lies_and_how_it_runs(rows, form):
+    # 40 or 20 mm long; 13 columns of 0.5 mm are 6.5 mm wide.
+    flags = flag_aberrant(contrast((slice(*rows), slice(152, 165))), spread(Level.L4), LEVELS, JUNCTIONS, HALF_MM)
+    (flag,) = [f for f in flags if f.code == "epidural-spread-suspected"]
+    assert form in flag.evidence
+    assert (
+        f"{(rows[1] - rows[0]) * 13 * 0.25:.0f} mm² of contrast over {(rows[1] - rows[0]) / 2:.0f} mm" in flag.evidence
+    )
+    assert f"left, about row {sum(rows) / 2 - 0.5:.0f}, column 158" in flag.evidence
+
+
+def test_a_slit_of_its_own_over_a_facet_joint_is_suspected_intra_articular():
+    # L5's left junction is (250, 195); its joint 6 mm (12 px) cranial and 4 mm (8 px) medial of it: (238, 187).
+    # 40 by 10 px are 20 by 5 mm, 100 mm².
+    flags = flag_aberrant(contrast((slice(218, 258), slice(182, 192))), spread(Level.L5), LEVELS, JUNCTIONS, HALF_MM)
+    (flag,) = [f for f in flags if f.code == "intra-articular-contrast-suspected"]
+    assert "facet joint above L5 suspected" in flag.evidence
+    assert "100 mm², 20 mm long and 5 mm wide, 0 mm from where that joint lies, left" in flag.evidence
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "why"),
+    [
+        ((218, 258), (222, 232), "20 mm lateral of any joint"),
+        ((190, 290), (170, 205), "a large pool over the joint"),
+        ((233, 243), (167, 207), "wider than long"),
+    ],
+)
+def test_other_contrast_is_not_said_to_be_in_a_joint(rows, cols, why):
+    found = codes(contrast((slice(*rows), slice(*cols))))
+    assert "intra-articular-contrast-suspected" not in found, why
+
+
+def test_upside_down_the_joint_lies_on_the_other_side_of_its_junction():
+    levels = LevelLabels(
+        LevelStatus.CONFIDENT,
+        Anchor.SACRUM,
+        tuple(Vertebra(v.level, (400.0 - v.center_px[0], v.center_px[1]), 0.9) for v in LEVELS.vertebrae),
+    )
+    junctions = tuple(Junction(j.level, j.side, (400.0 - j.point_px[0], j.point_px[1]), 0.9, 2.0) for j in JUNCTIONS)
+    # L5's left junction is now (150, 195), its joint (162, 187).
+    found = contrast((slice(142, 182), slice(182, 192)))
+    flags = flag_aberrant(found, spread(Level.L5), levels, junctions, HALF_MM)
+    (flag,) = [f for f in flags if f.code == "intra-articular-contrast-suspected"]
+    assert "above L5" in flag.evidence
+    # The centre of rows 142 to 181 is 161.5.
+    assert " 0 mm from where" in flag.evidence
 
 
 def test_contrast_beyond_l3_or_s1_is_named():
