@@ -67,13 +67,19 @@ def test_a_case_replaces_the_one_before_and_leaves_other_layers(viewer: ViewerMo
     display = CaseDisplay(viewer)
     display.show(opened, with_findings=True)
     display.show(opened, with_findings=False)
-    assert [layer.name for layer in viewer.layers] == [
+    assert [layer.name for layer in viewer.layers][:5] == [
         "mine",
         "post",
         "pre",
         "post: patient sides",
         "pre: patient sides",
     ]
+    # What showed findings stays for those of the next case, empty and hidden.
+    spare = viewer.layers[5:]
+    assert len(spare) == 7
+    assert not any(layer.visible or np.asarray(layer.data).any() for layer in spare)
+    display.clear()
+    assert [layer.name for layer in viewer.layers] == ["mine"]
 
 
 def test_windows_change_the_grey_scale_of_the_image_shown(viewer: ViewerModel, opened: OpenedCase) -> None:

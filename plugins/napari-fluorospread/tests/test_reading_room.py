@@ -66,8 +66,9 @@ def room(make_napari_viewer_proxy: Callable, tmp_path: Path) -> Iterator[Worklis
 
 @pytest.fixture
 def shown_room(make_napari_viewer_proxy: Callable, tmp_path: Path) -> Iterator[WorklistWidget]:
-    """A room on the screen, as the mouse needs it."""
-    built_cases.write_case(tmp_path / "cases", "P1-01")
+    """A room on the screen, as the mouse and the canvas need it."""
+    for number in (1, 2):
+        built_cases.write_case(tmp_path / "cases", f"P1-0{number}")
     viewer = make_napari_viewer_proxy(show=True)
     widget = WorklistWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Work list")
@@ -340,3 +341,46 @@ def test_a_folder_of_cases_opens_the_work_list(make_napari_viewer_proxy: Callabl
     assert list(viewer.layers) == []
     (work_list,) = [widget for widget in QApplication.allWidgets() if isinstance(widget, WorklistWidget)]
     assert work_list.folder.text() == str(tmp_path)
+
+
+def test_no_frame_shows_a_finding_before_its_case_is_revealed(shown_room: WorklistWidget) -> None:
+    """What is drawn is looked at frame by frame, from one revealed case over signing it into the next, blind one."""
+    room = shown_room
+    assert room.session is not None
+    assert room.review is not None
+    canvas = room._viewer.__wrapped__.window._qt_viewer.canvas
+    frames: list[tuple[str, list[str], int]] = []
+
+    def look(_event: object) -> None:
+        """The case that its reader has open, the kinds of findings that can be seen, and what is drawn of them."""
+        assert room.session is not None
+        assert room.session.opened is not None
+        revealed = room.session.may_see_finding()
+        seen = [tag for layer, tag in room.review.display._layers.in_use() if layer.visible and tag.case is not None]
+        drawn = 0
+        for layer, visual in canvas.layer_to_visual.items():
+            tag = tag_of({"metadata": layer.metadata})
+            if visual.node.visible and (tag is None or tag.case is not None):
+                drawn += int(np.asarray(layer.data).any())
+        owner = {tag.case.case_id for tag in seen if tag.case is not None}
+        assert owner <= {room.session.opened.case.case_id}
+        frames.append(("revealed" if revealed else "blind", [tag.kind for tag in seen], drawn))
+
+    canvas._scene_canvas.events.draw.connect(look)
+    try:
+        for _ in range(2):
+            canvas._scene_canvas.update()
+            QTest.qWait(400)
+            press(room, *ANSWERS, "Return")
+            room.review.comment.setPlainText("tip seen")
+            QTest.qWait(200)
+            press(room, "Return")
+            QTest.qWait(200)
+    finally:
+        canvas._scene_canvas.events.draw.disconnect(look)
+    assert room.session.done_count() == 2
+    blind = [frame for frame in frames if frame[0] == "blind"]
+    revealed = [frame for frame in frames if frame[0] == "revealed"]
+    assert len(blind) >= 2
+    assert all(kinds == [] and drawn == 0 for _, kinds, drawn in blind)
+    assert any(len(kinds) == 4 and drawn == 4 for _, kinds, drawn in revealed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,14 @@ from napari_fluorospread.layers import (
     METADATA_KEY,
     LayerTag,
     case_to_layers,
+    empty_findings,
     image_names,
     shown_image,
-    tag_of,
 )
 from napari_fluorospread.open_case import OpenedCase
 from napari_fluorospread.placement import placement, shown_in_mm
 from napari_fluorospread.reader_marks import MARKS, PointPicker, marks_to_layer
+from napari_fluorospread.standing_layers import StandingLayers, place_of
 from napari_fluorospread.viewer_overlays import dress_viewer
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class View(Enum):
     IMAGE = IMAGE
     SUBTRACTION = SUBTRACTION
     BEFORE = ALIGNED
+
+
+_PICTURES = frozenset(view.value for view in View)
 
 
 def image_part(opened: OpenedCase) -> list[LayerData]:
@@ -71,10 +75,11 @@ def image_part(opened: OpenedCase) -> list[LayerData]:
 
 
 class CaseDisplay:
-    """One case in one viewer. Layers of the case shown before are taken away; other layers stay."""
+    """One case in one viewer, in place of the case shown before; layers that show no case stay."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
+        self._layers = StandingLayers(viewer, _PICTURES)
         self._opened: OpenedCase | None = None
         self._image = 0
         self._view = View.IMAGE
@@ -86,33 +91,51 @@ class CaseDisplay:
 
     def show(self, opened: OpenedCase, with_findings: bool, pictures: list[LayerData] | None = None) -> None:
         """Show a case. `pictures` are the layers of its images where they were made before."""
-        self.clear()
+        self._forget()
         self._opened = opened
         self._image = shown_image(opened.case)
-        self._window = 0
+        self.has_findings = self._findings_shown = with_findings
         dress_viewer(self._viewer, opened.case)
-        self._add(image_part(opened) if pictures is None else pictures)
-        self.fit()
+        layers = image_part(opened) if pictures is None else pictures
         if with_findings:
-            self.reveal()
+            layers = layers + case_to_layers(opened.case, opened.contrast_mask)
+        with self._layers.at_once():
+            self._layers.show_only(layers)
+            self._switch()
+        self.activate(None)
+        self.fit()
+
+    def make_ready(self, opened: OpenedCase, pictures: list[LayerData]) -> Iterator[None]:
+        """Have empty layers for what that case shows now and once it is revealed, one at each step."""
+        for layer in (*pictures, *empty_findings(opened.case)):
+            active = self._viewer.layers.selection.active
+            if self._layers.make_ready(layer):
+                # The brush may be in somebody's hand, and a new layer takes it away.
+                self.activate(active)
+                yield
 
     def shows_findings_of(self, case_id: str) -> bool:
         """Whether findings of that case are in the viewer, whoever put them there."""
-        return any(tag.case is not None and tag.case.case_id == case_id for _, tag in self._tagged())
+        return any(tag.case is not None and tag.case.case_id == case_id for _, tag in self._layers.in_use())
 
     def reveal(self) -> None:
         """Add the findings to the case that is shown."""
         if self._opened is not None and not self.has_findings:
-            self._add(case_to_layers(self._opened.case, self._opened.contrast_mask))
             self.has_findings = self._findings_shown = True
-            self._switch()
+            with self._layers.at_once():
+                self._layers.show(case_to_layers(self._opened.case, self._opened.contrast_mask))
+                self._switch()
+            self.activate(None)
 
     def clear(self) -> None:
+        """Take the case, and every layer made for one, out of the viewer."""
+        self._forget()
+        self._layers.remove_all()
+
+    def _forget(self) -> None:
         self._picker.stop()
-        for layer in [layer for layer, _ in self._tagged()]:
-            self._viewer.layers.remove(layer)
         self._opened = self._subtraction = None
-        self._view = View.IMAGE
+        self._view, self._window = View.IMAGE, 0
         self.has_findings = self._findings_shown = False
 
     # Looking ----------------------------------------------------------------------------------------------
@@ -152,8 +175,10 @@ class CaseDisplay:
             shape = (image.rows, image.cols)
             state |= placement(image.geometry, image.orientation, shape, in_mm, leading_axes=data.ndim - 2)
             placed.append((data, state, kind))
-        self._add(placed)
-        self._switch()
+        with self._layers.at_once():
+            self._layers.show(placed)
+            self._switch()
+        self.activate(None)
 
     @property
     def has_subtraction(self) -> bool:
@@ -214,7 +239,7 @@ class CaseDisplay:
         self._image = shown_image(self._opened.case)
         self._view = View.IMAGE
         self._switch()
-        layer = next(layer for layer, tag in self._tagged() if tag.kind == IMAGE and tag.image == self._image)
+        layer = next(layer for layer, tag in self._layers.in_use() if tag.kind == IMAGE and tag.image == self._image)
         self._picker.wait(layer, take)
 
     @property
@@ -224,40 +249,31 @@ class CaseDisplay:
 
     def show_marks(self, marks: Mapping[str, PointPx]) -> None:
         """Show the reader's own marks, named, in place of those shown before."""
-        for layer in [layer for layer, tag in self._tagged() if tag.kind == MARKS]:
-            self._viewer.layers.remove(layer)
         if self._opened is not None and marks:
-            self._add([marks_to_layer(self._opened.case, marks)])
+            self._layers.show([marks_to_layer(self._opened.case, marks)])
+            self._switch()
+            self.activate(None)
+            return
+        for layer in [layer for layer, tag in self._layers.in_use() if tag.kind == MARKS]:
+            self._layers.put_away(layer)
 
     def update_findings(self, case: CaseResult, contrast_mask: BoolImage | None) -> None:
         """Show the findings of `case`, the case that is shown with some of them changed, in place of the former."""
         fresh = case_to_layers(case, contrast_mask)
-        by_place = {(tag.kind, tag.image): (layer, tag) for layer, tag in self._tagged() if tag.case is not None}
-        for data, state, layer_type in fresh:
-            tag = tag_of(state)
-            assert tag is not None  # case_to_layers tags every layer
-            layer, _ = by_place.pop((tag.kind, tag.image), (None, None))
-            if layer is not None and layer_type == "labels":
-                layer.metadata = state["metadata"]
-                if not np.array_equal(layer.data, data):
-                    layer.data = data
-            elif layer is not None and layer_type == "points" and len(layer.data) == len(data):
-                _update_points(layer, data, state)
-            else:
-                if layer is not None:
-                    self._viewer.layers.remove(layer)
-                self._add([(data, state, layer_type)])
-        for layer, _ in by_place.values():
-            self._viewer.layers.remove(layer)
+        places = {place_of(state) for _, state, _ in fresh}
+        for layer, tag in self._layers.in_use():
+            if tag.case is not None and (tag.kind, tag.image) not in places:
+                self._layers.put_away(layer)
+        self._layers.show(fresh)
         self._switch()
 
     def finding_layers(self) -> list[tuple[Any, LayerTag]]:
         """Layers of findings that can be seen now, with what they show."""
-        return [(layer, tag) for layer, tag in self._tagged() if tag.case is not None and layer.visible]
+        return [(layer, tag) for layer, tag in self._layers.in_use() if tag.case is not None and layer.visible]
 
     def contrast_layer(self) -> Any | None:
         """The layer the contrast is painted on; None where no image was searched for contrast, or blind."""
-        return next((layer for layer, tag in self._tagged() if tag.kind == CONTRAST), None)
+        return next((layer for layer, tag in self._layers.in_use() if tag.kind == CONTRAST), None)
 
     def show_contrast(self) -> None:
         """Switch to the image that shows contrast, with its findings."""
@@ -269,59 +285,31 @@ class CaseDisplay:
 
     def activate(self, layer: Any | None) -> None:
         """Let keys and mouse act on `layer`; on the image, which a slip cannot change, where None."""
-        images = [item for item, tag in self._tagged() if tag.kind == IMAGE]
+        images = [item for item, tag in self._layers.in_use() if tag.kind == IMAGE]
         if layer is not None or images:
-            self._viewer.layers.selection.active = layer if layer is not None else images[0]
+            wanted = layer if layer is not None else images[0]
+            if self._viewer.layers.selection.active != wanted:
+                self._viewer.layers.selection.active = wanted
 
     def _shown_layer(self) -> tuple[Any | None, BoolImage | None]:
         """The picture that is shown, and where X-rays reached it."""
         if self._opened is None:
             return None, None
         layer = next(
-            (item for item, tag in self._tagged() if tag.kind == self._view.value and tag.image == self._image), None
+            (item for item, tag in self._layers.in_use() if tag.kind == self._view.value and tag.image == self._image),
+            None,
         )
         if self._view is not View.IMAGE and self._subtraction is not None:
             return layer, self._subtraction.field_of_view
         return layer, self._opened.radiographs[self._image].field_of_view
 
     def _switch(self) -> None:
-        pictures = {view.value for view in View}
-        for layer, tag in self._tagged():
+        seen = []
+        for layer, tag in self._layers.in_use():
             shown = tag.image == self._image
-            if tag.kind in pictures:
+            if tag.kind in _PICTURES:
                 shown = shown and tag.kind == self._view.value
             elif tag.case is not None:
                 shown = shown and self._findings_shown
-            layer.visible = shown
-
-    def _tagged(self) -> list[tuple[Any, LayerTag]]:
-        pairs = [(layer, tag_of({"metadata": layer.metadata})) for layer in self._viewer.layers]
-        return [(layer, tag) for layer, tag in pairs if tag is not None]
-
-    def _add(self, layers: list[LayerData]) -> None:
-        from napari.layers import Layer
-
-        for data, state, layer_type in layers:
-            tag = tag_of(state)
-            layer = self._viewer.add_layer(Layer.create(data, state, layer_type))
-            # Points are moved by the review, which follows them up; napari's own tools would not.
-            layer.editable = tag is not None and tag.kind == CONTRAST
-        self._sort()
-        self.activate(None)
-
-    def _sort(self) -> None:
-        """Pictures below, what is drawn on them above, whenever they were added."""
-        pictures = {view.value for view in View}
-        tagged = self._tagged()
-        for place, layer in enumerate([layer for layer, tag in tagged if tag.kind in pictures]):
-            first = min(self._viewer.layers.index(item) for item, _ in tagged)
-            if self._viewer.layers.index(layer) != first + place:
-                self._viewer.layers.move(self._viewer.layers.index(layer), first + place)
-
-
-def _update_points(layer: Any, data: Any, state: Mapping[str, Any]) -> None:
-    layer.metadata = state["metadata"]
-    layer.data = data
-    if len(data):
-        layer.symbol, layer.size = state["symbol"], state["size"]
-    layer.features = state["features"]
+            seen.append((layer, shown))
+        self._layers.see(seen)

@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluorospread.model.review import ReviewSubject
+from fluorospread.pipeline.apply_review import subject_of
 from fluorospread.pipeline.reopen_case import ReopenedCase, reopen_case
 from fluorospread.pipeline.subtraction_view import SubtractionView, subtraction_view
 from napari_fluorospread.case_display import image_part
@@ -15,14 +17,15 @@ from napari_fluorospread.open_case import OpenedCase, open_case
 
 @dataclass(frozen=True)
 class ReadyCase:
-    """An opened case with the layers of its images, so that showing it takes no reading."""
+    """An opened case with the layers of its images and its hashes, so that showing it takes no reading."""
 
     opened: OpenedCase
     pictures: list[LayerData]
+    subject: ReviewSubject
 
 
 def make_ready(path: Path) -> ReadyCase:
-    """Open a case.json and make its images' layers.
+    """Open a case.json, make its images' layers and take its hashes.
 
     Raises
     ------
@@ -30,7 +33,7 @@ def make_ready(path: Path) -> ReadyCase:
         The case or its images cannot be read, or are not those it was computed from.
     """
     opened = open_case(path)
-    return ReadyCase(opened, image_part(opened))
+    return ReadyCase(opened, image_part(opened), subject_of(opened.case))
 
 
 class CaseLoader:
@@ -61,6 +64,17 @@ class CaseLoader:
     def read_ahead(self, path: Path) -> None:
         if self._next is None or self._next[0] != path:
             self._next = (path, self._thread.submit(make_ready, path))
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the case that comes next is still being read."""
+        return self._next is not None and not self._next[1].done()
+
+    def read(self) -> ReadyCase | None:
+        """The case that comes next, once it was read and could be."""
+        if self._next is None or not self._next[1].done() or self._next[1].exception() is not None:
+            return None
+        return self._next[1].result()
 
     def forget_open_case(self) -> None:
         """Drop what was done, or is still to be done, for the case that was open."""

@@ -144,7 +144,7 @@ class FindingEditor:
             self.said("No image of this case was searched for contrast, so there is none to outline.", True)
             return
         label = 0 if erase else 1
-        if self._painted_on is layer and layer.selected_label == label:
+        if self._painted_on == layer and layer.selected_label == label:
             self.stop_painting()
             self.said("", False)
             return

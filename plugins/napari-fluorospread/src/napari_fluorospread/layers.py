@@ -122,6 +122,26 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
     return layers
 
 
+def empty_findings(case: CaseResult) -> list[LayerData]:
+    """The layers of `case_to_layers`, and one for the spread, with nothing in them."""
+    nothing = LevelLabels(LevelStatus.CONFIDENT, Anchor.GIVEN, ())
+    images = tuple(
+        replace(image, levels=nothing if image.levels is not None else None, junctions=(), needles=())
+        for image in case.images
+    )
+    empty = replace(case, images=images, contrast=replace(case.contrast, pools=()), coverage=())
+    layers = case_to_layers(empty)
+    for place, (_, state, _) in enumerate(layers):
+        tag = tag_of(state)
+        if tag is not None and tag.kind == CONTRAST:
+            spread, style, layer_type = axes_to_layer([])
+            tagged = {"name": SPREAD, "metadata": {METADATA_KEY: replace(tag, kind=SPREAD)}}
+            placed = {name: state[name] for name in ("scale", "affine", "units")}
+            layers.insert(place + 1, (spread, style | tagged | placed, layer_type))
+            break
+    return layers
+
+
 def _spread(contrast: ContrastResult, image: CaseImage) -> dict[str, LayerData]:
     axes = [axis for pool in contrast.pools if (axis := spread_axis(pool, image)) is not None]
     return {SPREAD: axes_to_layer(axes)} if axes else {}

@@ -14,8 +14,16 @@ from time import monotonic
 
 from fluorospread.errors import FluorospreadError, ProtocolError, ReviewError
 from fluorospread.model.protocol import Protocol
-from fluorospread.model.review import CaseStatus, EventKind, LoggedEvent, ReaderProgress, Reading, ReviewEvent
-from fluorospread.pipeline.apply_review import Questions, apply_review, questions_of, subject_of
+from fluorospread.model.review import (
+    CaseStatus,
+    EventKind,
+    LoggedEvent,
+    ReaderProgress,
+    Reading,
+    ReviewEvent,
+    ReviewSubject,
+)
+from fluorospread.pipeline.apply_review import Questions, apply_review, questions_of
 from fluorospread.pipeline.protocols import load_protocol, protocol_names
 from fluorospread.pipeline.reading_protocol import (
     check_comment,
@@ -33,7 +41,7 @@ from fluorospread.pipeline.subtraction_view import SubtractionView
 from fluorospread.pipeline.write_correction import write_correction
 from fluorospread.store.reader_key import ReaderKey
 from fluorospread.store.review_store import ReviewStore
-from napari_fluorospread.case_loader import CaseLoader
+from napari_fluorospread.case_loader import CaseLoader, ReadyCase
 from napari_fluorospread.finding_editor import EditedCase
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.open_case import OpenedCase
@@ -86,10 +94,19 @@ class ReviewSession:
         self._progress: dict[str, ReaderProgress] = {}
         self.refresh_all()
         self.order = reading_order(self._files, self.reader)
-        self.opened: OpenedCase | None = None
-        self.pictures: list[LayerData] = []
+        self._ready: ReadyCase | None = None
         self._questions: Questions | None = None
         self._loader = CaseLoader()
+
+    @property
+    def opened(self) -> OpenedCase | None:
+        """The case that is open."""
+        return None if self._ready is None else self._ready.opened
+
+    @property
+    def pictures(self) -> list[LayerData]:
+        """Layers of its images; none without one."""
+        return [] if self._ready is None else self._ready.pictures
 
     def close(self) -> None:
         self._loader.close()
@@ -165,27 +182,27 @@ class ReviewSession:
             opened = ready.opened
             questions = questions_of(self._protocol_of(opened), opened.case.contrast_given)
             if self.read_only:
-                self._check_unchanged(opened)
+                self._check_unchanged(ready.subject)
             else:
-                self._record_opening(opened, seen)
+                self._record_opening(ready, seen)
         except FluorospreadError as error:
             self._problems[case_id] = str(error)
             raise
         self._problems.pop(case_id, None)
-        self.opened, self.pictures, self._questions = opened, ready.pictures, questions
+        self._ready, self._questions = ready, questions
         self._loader.forget_open_case()
         self._since = self._clock()
         return opened
 
-    def _record_opening(self, opened: OpenedCase, seen: str) -> None:
-        self._record(opened, EventKind.OPENED)
-        progress = self.progress(opened.case.case_id)
+    def _record_opening(self, ready: ReadyCase, seen: str) -> None:
+        self._record(EventKind.OPENED, ready=ready)
+        progress = self.progress(ready.subject.case_id)
         if progress.status is CaseStatus.BLIND_READ:
-            self._record(opened, EventKind.REVEALED)
+            self._record(EventKind.REVEALED, ready=ready)
         elif progress.status is CaseStatus.READING and progress.blinded and seen:
-            self._record(opened, EventKind.RESULT_SEEN, why=seen)
+            self._record(EventKind.RESULT_SEEN, why=seen, ready=ready)
 
-    def _check_unchanged(self, opened: OpenedCase) -> None:
+    def _check_unchanged(self, subject: ReviewSubject) -> None:
         """What recording would have checked: the images are those that were read before.
 
         Raises
@@ -193,7 +210,6 @@ class ReviewSession:
         ReviewError
             They are not.
         """
-        subject = subject_of(opened.case)
         if any(step.subject.input_sha256 != subject.input_sha256 for step in self._steps(subject.case_id)):
             raise ReviewError(f"{subject.case_id}: its images are not those that were read before")
 
@@ -205,6 +221,15 @@ class ReviewSession:
             self._loader.read_ahead(self._files[case_id])
         if self.opened is not None:
             self._loader.subtract(self.opened)
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the next case is still being read."""
+        return self._loader.reads_ahead
+
+    def read_next(self) -> ReadyCase | None:
+        """The next case, once it was read ahead and could be."""
+        return self._loader.read()
 
     def subtraction(self) -> SubtractionView | None:
         """The difference of the open case's images, waited for where it is not there yet; None without one."""
@@ -245,14 +270,14 @@ class ReviewSession:
 
     def declare_result_seen(self, why: str) -> None:
         """Record that this reader knows the result from elsewhere."""
-        self._record(self._open, EventKind.RESULT_SEEN, why=why)
+        self._record(EventKind.RESULT_SEEN, why=why)
 
     def lock_and_reveal(self, reading: Reading) -> None:
         """Lock the first reading with its time, then record that the finding is shown. Once locked, the
         first reading stays, also where recording the second step failed and is tried again."""
         if self.progress(self._open.case.case_id).first is None:
-            self._record(self._open, EventKind.FIRST_READ, reading, timed=True)
-        self._record(self._open, EventKind.REVEALED)
+            self._record(EventKind.FIRST_READ, reading, timed=True)
+        self._record(EventKind.REVEALED)
 
     def sign(self, reading: Reading, edited: EditedCase | None = None) -> None:
         """Sign. Answers changed since the first reading are recorded beside it first. Findings that the reader
@@ -261,13 +286,13 @@ class ReviewSession:
         why = "" if edited is None else self.save_edits(edited)
         latest = self.progress(self._open.case.case_id).latest
         if latest is not None and replace(reading, comment="") != replace(latest, comment=""):
-            self._record(self._open, EventKind.REVISED, reading)
-        self._record(self._open, EventKind.SIGNED, reading, why=why, timed=True)
+            self._record(EventKind.REVISED, reading)
+        self._record(EventKind.SIGNED, reading, why=why, timed=True)
 
     def adjudicate(self, reading: Reading, edited: EditedCase | None = None) -> None:
         """Settle a disagreement of two other readers."""
         why = "" if edited is None else self.save_edits(edited)
-        self._record(self._open, EventKind.ADJUDICATED, reading, why=why, timed=True)
+        self._record(EventKind.ADJUDICATED, reading, why=why, timed=True)
 
     def save_edits(self, edited: EditedCase) -> str:
         """Write the findings as changed to a folder of their own; what the log says of them."""
@@ -304,10 +329,14 @@ class ReviewSession:
         self._problems.clear()
 
     @property
-    def _open(self) -> OpenedCase:
-        if self.opened is None:
+    def _shown(self) -> ReadyCase:
+        if self._ready is None:
             raise ReviewError("no case is open; choose one from the work list")
-        return self.opened
+        return self._ready
+
+    @property
+    def _open(self) -> OpenedCase:
+        return self._shown.opened
 
     def _protocol_of(self, opened: OpenedCase) -> Protocol:
         case = opened.case
@@ -325,21 +354,23 @@ class ReviewSession:
 
     def _record(
         self,
-        opened: OpenedCase,
         kind: EventKind,
         reading: Reading | None = None,
         why: str = "",
         timed: bool = False,
+        ready: ReadyCase | None = None,
     ) -> None:
+        """Record a step about the open case, or about one that is being opened."""
         if self.read_only:
             raise ReviewError("this is a read-only session; nothing is recorded")
+        case, subject = (ready or self._shown).opened.case, (ready or self._shown).subject
         now = self._clock()
         seconds = now - self._since if timed else None
-        event = ReviewEvent(subject_of(opened.case), kind, self.reader, datetime.now(UTC), reading, why, seconds)
-        record_event(self._store, self._key, opened.case, event)
+        event = ReviewEvent(subject, kind, self.reader, datetime.now(UTC), reading, why, seconds)
+        record_event(self._store, self._key, case, event)
         if timed:
             self._since = now
-        self.refresh(opened.case.case_id)
+        self.refresh(subject.case_id)
 
 
 def in_words(reading: Reading | None) -> str:

@@ -20,6 +20,7 @@ from napari_fluorospread.draft_reading import DraftReading, QuestionKind
 from napari_fluorospread.finding_editor import EditedCase, FindingEditor
 from napari_fluorospread.help_overlay import HelpOverlay
 from napari_fluorospread.layer_styles import ORANGE
+from napari_fluorospread.look_ahead import LookAhead
 from napari_fluorospread.question_table import Column, QuestionTable, reading_column, software_column
 from napari_fluorospread.review_keys import Action, KeyFilter, configured_keys
 from napari_fluorospread.review_session import ReviewSession
@@ -60,6 +61,7 @@ class ReviewWidget(QWidget):
         self.display = CaseDisplay(viewer)
         self.editor = FindingEditor(viewer, self.display)
         self.player = CinePlayer(self.display, self)
+        self._ahead = LookAhead(session, self.display, self)
         self.draft: DraftReading | None = None
         self._editable = False
         self._room: RoomLayout | None = None
@@ -131,6 +133,7 @@ class ReviewWidget(QWidget):
     def stop(self) -> None:
         """Let go of the keyboard, of the case shown, and of napari's panels."""
         self._keys.stop()
+        self._ahead.stop()
         self.player.stop()
         self.editor.close()
         self.display.clear()
@@ -139,6 +142,11 @@ class ReviewWidget(QWidget):
         if self._help is not None:
             self._help.deleteLater()
             self._help = None
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether something is still being made ready for the next case."""
+        return self._ahead.busy
 
     # Going from case to case ------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class ReviewWidget(QWidget):
         self._say("")
         self.setFocus()
         self.recorded.emit(case_id)
-        self.session.prefetch()
+        self._ahead.begin()
 
     def next_case(self) -> None:
         """Show the next case that waits for this reader; the work list says why one cannot be opened."""
