@@ -48,6 +48,23 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="Score real films instead; needs --annotations.")
     ] = None,
     annotations: Annotated[Path | None, typer.Option(metavar="DIR", help="A reader's points, one JSON a film.")] = None,
+    empty: Annotated[
+        int | None,
+        typer.Option(
+            "--without-contrast",
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="Count false contrast in N simulated single images without any.",
+            show_default=False,
+        ),
+    ] = None,
+    empty_pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures-without-contrast", metavar="DIR", help="The same in a folder of pictures.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep case.json and pictures there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,  # noqa: ARG001
@@ -62,12 +79,16 @@ def evaluate(
 
     - `fluorospread evaluate --real films --annotations films/annotations --out runs/films`
 
+    - `fluorospread evaluate --without-contrast 300` — false contrast in images into which nothing was injected
+
     Simulated and real images are scored apart. Exit code 4 when a verdict was stated that is not the true one,
     or a real film was named wrongly with confidence; abstentions do not count as such.
     """
-    given = [source is not None for source in (folder, count, real)]
+    given = [source is not None for source in (folder, count, real, empty, empty_pictures)]
     if sum(given) != 1:
-        raise UsageError("give one of DIR, --simulate N, or --real DIR; see fluorospread evaluate --help")
+        raise UsageError(
+            "give one of DIR, --simulate N, --real DIR or one --…without-contrast; see fluorospread evaluate --help"
+        )
     if (real is None) != (annotations is None):
         raise UsageError("--real and --annotations go together")
     if out is not None:
@@ -76,6 +97,10 @@ def evaluate(
         check_writable(out)
     if real is not None and annotations is not None:
         _films(real, annotations, out, as_json)
+        return
+    if empty is not None or empty_pictures is not None:
+        numbers = range(first, first + (empty or 0))
+        _without_contrast(empty_pictures, (draw, numbers), workers, out, as_json)
         return
     from fluorospread.evaluation.run_evaluation import count_cases, evaluate_folder, evaluate_simulated
     from fluorospread.simulation.cases import Split
@@ -111,6 +136,41 @@ def _films(real: Path, annotations: Path, out: Path | None, as_json: bool) -> No
     else:
         print_films(scores)
     if any(isinstance(s, FilmScore) and s.outcome is FilmOutcome.WRONG for s in scores):
+        raise typer.Exit(DIFFERS_FROM_TRUTH)
+
+
+def _without_contrast(
+    pictures: Path | None, drawn: tuple[Draw, range], workers: int | None, out: Path | None, as_json: bool
+) -> None:
+    from fluorospread.evaluation.without_contrast import (
+        evaluate_pictures_without_contrast,
+        evaluate_without_contrast,
+        false_contrast_document,
+        false_contrast_rates,
+        pictures_in,
+    )
+    from fluorospread.simulation.cases import Split
+
+    draw, numbers = drawn
+    total = len(numbers) if pictures is None else len(pictures_in(pictures))
+    with progress_bar("searching", total) as (bar, task):
+
+        def report(name: str) -> None:
+            bar.update(task, advance=1, description=name)
+
+        if pictures is not None:
+            scores = evaluate_pictures_without_contrast(pictures, out, report)
+        else:
+            scores = evaluate_without_contrast(Split(draw.value), numbers, workers, out, report)
+    if as_json:
+        typer.echo(json.dumps(false_contrast_document(scores, simulated=pictures is None), ensure_ascii=False))
+    else:
+        for name, rate in false_contrast_rates(scores).items():
+            typer.echo(f"{name}: {rate}")
+        for score in scores:
+            if score.found or score.failure:
+                typer.echo(f"{score.name}: {score.failure or 'false contrast'}")
+    if any(score.found for score in scores):
         raise typer.Exit(DIFFERS_FROM_TRUTH)
 
 

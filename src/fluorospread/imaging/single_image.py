@@ -85,7 +85,7 @@ class DenseSettings:
     midline_mm: float = 7.0
     largest_beyond: float = 0.3
     largest_at_edge: float = 0.25
-    sharpest_per_mm: float = 0.85
+    sharpest_per_mm: float = 0.7
     largest_excess: float = 4.0
     largest_flat: float = 0.2
     hole_mm: float = 4.0
