@@ -15,6 +15,7 @@ from fluorospread.imaging.normalisation import BoolArray, FloatArray, robust_sd
 from fluorospread.imaging.profiles import (
     Strip,
     Vector,
+    end_spread,
     follow_ridge,
     full_width_px,
     ridge_height,
@@ -29,6 +30,9 @@ End = tuple[float, int]
 
 # Half width of the strip looked at, and how far it goes on beyond the line's ends.
 _BESIDE_MM, _BEYOND_MM = 7.0, 25.0
+# Flanks of a height that takes in slow changes beside the line, and of one that only thin lines have: an end plate
+# or a rim in line with a shaft is wider than it.
+_FLANKS_MM, _NEAR_FLANKS_MM = (1.1, 2.2), (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class LineProfile:
     height, step
         (along,) of its core above the mean of its flanks (0 outside the field of view), and of the right flank
         above the left, in units of the image.
+    thin_height
+        (along,) of the core above flanks so near that only a line of this width has it, scaled to the plateau.
     plateau
         Median height between the ends that were given.
     width_mm
@@ -53,6 +59,7 @@ class LineProfile:
     values: FloatArray
     height: Vector
     step: Vector
+    thin_height: Vector
     plateau: float
     width_mm: float
     mm_per_px: float
@@ -65,13 +72,48 @@ class LineProfile:
 
     def ends(self, level: float) -> tuple[tuple[float, bool], tuple[float, bool]]:
         """Index (sub-sample) of both ends at a share `level` of the plateau, and whether the line really ends there."""
+        reach, middle = self._reach(), len(self.height) // 2
+        first = run_end(self._even(), middle, -1, self.plateau, level * self.plateau, reach)
+        return first, run_end(self._even(), middle, 1, self.plateau, level * self.plateau, reach)
+
+    def end_spread_mm(self, end: End) -> float:
+        """1 sd of where the line ends, by how much less the evidence is for its other possible ends on that side."""
+        return end_spread(self._even(), len(self.height) // 2, end[1], self.plateau, self._reach()) * self.mm_per_px
+
+    def _even(self) -> Vector:
         from scipy import ndimage
 
-        even = ndimage.gaussian_filter1d(self.height, 0.3 / self.mm_per_px)
-        reach = max(2, round(0.8 / self.mm_per_px))
-        middle = len(self.height) // 2
-        first = run_end(even, middle, -1, self.plateau, level * self.plateau, reach)
-        return first, run_end(even, middle, 1, self.plateau, level * self.plateau, reach)
+        return np.asarray(ndimage.gaussian_filter1d(self.thin_height, 0.3 / self.mm_per_px))
+
+    def _reach(self) -> int:
+        return max(2, round(0.8 / self.mm_per_px))
+
+    def rise_beyond(self, end: End) -> float:
+        """Level of the image 1 to 5 mm beyond an end less that within it, over the plateau: above 1 where something
+        denser than the line begins."""
+        core = self.values[:, np.abs(self.strip.across_px) <= 0.4 / self.mm_per_px].mean(axis=1)
+        beyond, within = self._beside_end(core, end, (1.0, 5.0))
+        return float((np.median(beyond) - np.median(within)) / self.plateau) if beyond.size and within.size else 0.0
+
+    def drop_at(self, end: End) -> float:
+        """Height within 0.8 to 3.5 mm of an end less that as far beyond it, over the plateau: about 1 at a tip."""
+        beyond, within = self._beside_end(self.height, end, (0.8, 3.5))
+        return float((within.mean() - beyond.mean()) / self.plateau) if beyond.size and within.size else 0.0
+
+    def _beside_end(
+        self, along: npt.NDArray[np.floating], end: End, between_mm: tuple[float, float]
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """What lies so far beyond an end and what so far within it, cut at the ends of the data."""
+        first, last = (round(mm / self.mm_per_px) for mm in between_mm)
+        away = np.arange(first, last) * end[1]
+        beyond, within = round(end[0]) + away, round(end[0]) - away
+        return (along[beyond[(beyond >= 0) & (beyond < len(along))]],
+                along[within[(within >= 0) & (within < len(along))]])  # fmt: skip
+
+    def bend_mm(self, first: int, last: int) -> float:
+        """How far the line's ridge lies off the straight way in the middle between two samples."""
+        offset = self.offset_px
+        return float(abs(offset[first] + offset[last] - 2.0 * offset[(first + last) // 2]) * self.mm_per_px)
 
     def at_field_edge(self, end: End) -> bool:
         """Whether the field of view ends within 3 mm outwards of an end."""
@@ -140,11 +182,22 @@ def line_profile(image: FloatArray, valid: BoolArray, ends: tuple[PointPx, Point
     strip = strip_along(image, valid, ends, _BESIDE_MM / mm_per_px, _BEYOND_MM / mm_per_px)
     offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px, (0.0, length_px))
     values = straightened(strip, offset)
-    height, step = ridge_height(values, strip.across_px, 0.3 / mm_per_px, (1.1 / mm_per_px, 2.2 / mm_per_px))
-    height = np.where(strip.inside[:, len(strip.across_px) // 2], height, 0.0)
     body = (strip.along_px >= 0) & (strip.along_px <= length_px)
     width_mm = full_width_px(values[body], strip.across_px, 2.5 / mm_per_px) * mm_per_px
-    return LineProfile(strip, offset, values, height, step, float(np.median(height[body])), width_mm, mm_per_px)
+    height, step = _height(strip, values, _FLANKS_MM, mm_per_px)
+    plateau = float(np.median(height[body]))
+    thin, _ = _height(strip, values, _NEAR_FLANKS_MM, mm_per_px)
+    thin = thin * (plateau / max(float(np.median(thin[body])), 1e-9))
+    return LineProfile(strip, offset, values, height, step, thin, plateau, width_mm, mm_per_px)
+
+
+def _height(
+    strip: Strip, values: FloatArray, flanks_mm: tuple[float, float], mm_per_px: float
+) -> tuple[Vector, Vector]:
+    """Height of the core over flanks, 0 outside the field of view, and the right flank less the left."""
+    flanks = (flanks_mm[0] / mm_per_px, flanks_mm[1] / mm_per_px)
+    height, step = ridge_height(values, strip.across_px, 0.3 / mm_per_px, flanks)
+    return np.where(strip.inside[:, len(strip.across_px) // 2], height, 0.0), step
 
 
 @dataclass(frozen=True)

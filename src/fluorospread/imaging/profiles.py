@@ -160,7 +160,36 @@ def run_end(
     curves change its height. The end is then put where the height crosses `level` of the plateau's start, at
     most `reach` samples farther. The second value is False when the run reaches the end of the data.
     """
-    outwards = height[from_index::step] if step > 0 else height[from_index::-1]
+    outwards = _outwards(height, from_index, step)
+    last = int(np.argmax(_end_evidence(outwards, plateau, reach)))
+    beyond = last + 1
+    while beyond < len(outwards) and outwards[beyond] >= level and beyond - last <= reach:
+        beyond += 1
+    if beyond >= len(outwards):
+        return float(from_index + step * last), False
+    drop = float(outwards[beyond - 1] - outwards[beyond])
+    share = float(np.clip((outwards[beyond - 1] - level) / drop, 0.0, 1.0)) if drop > 0 else 0.5
+    return from_index + step * (beyond - 1 + share), True
+
+
+def end_spread(height: Vector, from_index: int, step: int, plateau: float, reach: int = 4) -> float:
+    """1 sd in samples of where a run ends, over all places where it might: how sure `run_end` can be.
+
+    Evidence is taken for a log-likelihood, as if every `reach` samples were one measurement.
+    """
+    evidence = _end_evidence(_outwards(height, from_index, step), plateau, reach)
+    share = np.exp((evidence - evidence.max()) / reach)
+    share /= share.sum()
+    places = np.arange(len(share))
+    return float(np.sqrt((share * (places - int(np.argmax(evidence))) ** 2).sum()))
+
+
+def _outwards(height: Vector, from_index: int, step: int) -> Vector:
+    return height[from_index::step] if step > 0 else height[from_index::-1]
+
+
+def _end_evidence(outwards: Vector, plateau: float, reach: int) -> Vector:
+    """Evidence that a run ends at each sample, going outwards."""
     memory = 10 * reach
     before = np.concatenate([np.full(memory, plateau), outwards[:-1]])
     local = np.median(np.lib.stride_tricks.sliding_window_view(before, memory), axis=1)
@@ -172,12 +201,4 @@ def run_end(
     sums = np.cumsum(np.concatenate([[0.0], np.full(side, outwards[0]), outwards, np.full(side, outwards[-1])]))
     inner_then_outer = (sums[side:] - sums[:-side]) / side
     drop_there = (inner_then_outer[1 : 1 + len(outwards)] - inner_then_outer[1 + side :][: len(outwards)]) / plateau
-    last = int(np.argmax(np.cumsum(evidence) + side * np.clip(drop_there, 0.0, 1.5)))
-    beyond = last + 1
-    while beyond < len(outwards) and outwards[beyond] >= level and beyond - last <= reach:
-        beyond += 1
-    if beyond >= len(outwards):
-        return float(from_index + step * last), False
-    drop = float(outwards[beyond - 1] - outwards[beyond])
-    share = float(np.clip((outwards[beyond - 1] - level) / drop, 0.0, 1.0)) if drop > 0 else 0.5
-    return from_index + step * (beyond - 1 + share), True
+    return np.asarray(np.cumsum(evidence) + side * np.clip(drop_there, 0.0, 1.5))

@@ -95,6 +95,31 @@ def _above_lines(image: FloatArray, at: tuple[float, float], line_px: float) -> 
 
 
 @dataclass(frozen=True)
+class Ring:
+    """How a disc of about 1 mm radius stands out from the ring of 2 to 2.8 mm about it, in units of the image.
+
+    `height` is its height over all but the brightest fifth of the ring, which a shaft may cross; `ripple` is 1 sd of
+    the disc at 0.6 mm from its middle, which is small in a hub and large in a letter.
+    """
+
+    height: float
+    ripple: float
+
+
+def ring_about(image: FloatArray, centre: tuple[float, float], mm_per_px: float) -> Ring:
+    """The disc at `centre` against the ring about it."""
+    from scipy import ndimage
+
+    angle = np.arange(32) * 2.0 * np.pi / 32
+    radius = np.array([0.0, 0.3, 0.6, 2.0, 2.4, 2.8])[:, None] / mm_per_px
+    rows, cols = centre[0] + radius * np.sin(angle), centre[1] + radius * np.cos(angle)
+    values = ndimage.map_coordinates(image, [rows, cols], order=1, mode="nearest")
+    disc = float(values[:3].mean())
+    ring = np.sort(ndimage.uniform_filter1d(values[3:].mean(axis=0), 3, mode="wrap"))
+    return Ring(disc - float(ring[int(0.8 * 31)]), float(np.std(values[2])))
+
+
+@dataclass(frozen=True)
 class Ray:
     """A straight run from a spot: `direction` (row, col) outwards, distance of its end from the centre, height."""
 
@@ -134,7 +159,8 @@ def ray_from(
     stop = round(index)
     if not ended or stop < one_mm or ndimage.uniform_filter1d(profile[: stop + 1], one_mm)[:-1].min() < 0.6 * plateau:
         return None
-    if profile[stop + 1 : stop + 1 + 2 * one_mm].mean() > 0.5 * plateau:
+    after = profile[stop + 1 : stop + 1 + 2 * one_mm]
+    if after.size and after.mean() > 0.5 * plateau:
         return None
     way = (float(np.sin(angle[best])), float(np.cos(angle[best])))
     return Ray(way, float(reach_px[0] + 0.5 * index), plateau)

@@ -18,6 +18,8 @@ from fluorospread.steps.judge_case import ImageEvidence
 # Contrast runs off to one side of where it was injected: the place of injection lies within the pool, about
 # a quarter of its length from its middle (1 sd, our estimate; it mostly leaves the level undetermined).
 _EPICENTRE_SD_OF_LENGTH = 0.25
+# A tip less sure than this (1 sd) is said aloud: 2 sd are then as far as half the way to the next junction.
+_UNSURE_TIP_MM = 3.0
 # What is outlined may be only the dense part of a pool; pools of 5 mL are at least so long.
 _LEAST_POOL_MM = 40.0
 
@@ -37,13 +39,28 @@ def find_tips(looks: tuple[Look, ...], wanted_sides: int, settings: VerifySettin
         for index, look in enumerate(looks):
             if look.role is role and len(settled) < wanted_sides:
                 searched = look_for_needles(look, settings)
-                found[index] = _without_sides(searched, settled)
+                found[index] = _noting_unsure(_without_sides(searched, settled))
                 sides |= {tip.side for tip in found[index].needles if tip.side is not None}
     return tuple(found)
 
 
 def _without_sides(look: Look, sides: frozenset[Side]) -> Look:
     return replace(look, needles=tuple(tip for tip in look.needles if tip.side not in sides))
+
+
+def _noting_unsure(look: Look) -> Look:
+    """The look with a note for every needle whose tip is not sure."""
+    mm_per_px = look.radiograph.geometry.mm_per_px
+    if mm_per_px is None:
+        return look
+    unsure = [tip for tip in look.needles if tip.uncertainty_px * mm_per_px >= _UNSURE_TIP_MM]
+    return look.noting(
+        *(
+            f"a needle is seen{'' if tip.side is None else f' ({tip.side.value})'}, but its tip is sure only to within "
+            f"about {2.0 * tip.uncertainty_px * mm_per_px:.0f} mm"
+            for tip in unsure
+        )
+    )
 
 
 def tip_evidence(looks: tuple[Look, ...]) -> tuple[ImageEvidence, ...]:

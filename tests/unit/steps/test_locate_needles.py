@@ -211,7 +211,8 @@ def test_bone_in_line_with_the_shaft_does_not_carry_the_tip_on():
     way = (np.array(tip) - hub) / np.hypot(50.0, 85.0)
     beyond = rod(tuple(np.array(tip) + 9.0 * way), tip, 0.12)
     (found,) = locate_needles(radiograph(spine() + beyond + needle(tip, hub)), LEVELS)
-    assert apart_mm(found.tip_px, tip) < 1.5
+    # A drawn needle has no bevel, for which 0.3 mm are added.
+    assert apart_mm(found.tip_px, tip) < 1.8
 
 
 def test_spots_in_a_row_are_letters_and_no_hubs():
@@ -223,3 +224,16 @@ def test_a_line_across_the_midline_is_no_needle():
     # Twice as high towards one end, as a hub is, but no wider.
     image = spine() + rod((240.0, 250.0), (240.0, 165.0)) + rod((240.0, 180.0), (240.0, 165.0))
     assert isinstance(locate_needles(radiograph(image), LEVELS), NotFound)
+
+
+def test_a_needle_that_runs_behind_metal_has_no_sure_tip():
+    hidden, hub = (240.0, 285.0), (290.0, 370.0)
+    screw = 3.0 * (np.hypot(ROWS - 244.0, COLS - 291.0) < 6.0 / MM_PER_PX)
+    found = locate_needles(radiograph(spine() + needle(hidden, hub) + screw), LEVELS)
+    assert isinstance(found, NotFound) or min(tip.uncertainty_px for tip in found) * MM_PER_PX >= 4.0
+
+
+def test_needles_from_either_side_in_one_line_are_two():
+    image = spine() + needle((240.0, 280.0), (240.0, 370.0)) + needle((240.0, 140.0), (240.0, 50.0))
+    found = locate_needles(radiograph(image), LEVELS)
+    assert {tip.side for tip in found} == {Side.LEFT, Side.RIGHT}

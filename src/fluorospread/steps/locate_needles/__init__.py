@@ -6,6 +6,6 @@ is left out and named in the reason.
 """
 
 from fluorospread.steps.locate_needles.locate import locate_needles
-from fluorospread.steps.locate_needles.settings import NeedleSettings, ShaftLimits
+from fluorospread.steps.locate_needles.settings import NeedleSettings
 
-__all__ = ["NeedleSettings", "ShaftLimits", "locate_needles"]
+__all__ = ["NeedleSettings", "locate_needles"]

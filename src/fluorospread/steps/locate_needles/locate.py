@@ -9,9 +9,10 @@ from fluorospread.model.findings import LevelLabels, LevelStatus, NeedleTip, Not
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.radiograph import Radiograph
 from fluorospread.steps.locate_needles.end_on import end_on_needles
+from fluorospread.steps.locate_needles.lines import line_segments
 from fluorospread.steps.locate_needles.searched import SearchedFrame, Shaft, apart_px, searched_frame
 from fluorospread.steps.locate_needles.settings import NeedleSettings
-from fluorospread.steps.locate_needles.shafts import as_shaft, line_segments
+from fluorospread.steps.locate_needles.shafts import as_shaft
 
 
 def locate_needles(
@@ -56,12 +57,19 @@ def _one_each(shafts: list[Shaft], mm_per_px: float) -> list[Shaft]:
 
 
 def _same_line(a: Shaft, b: Shaft, mm_per_px: float) -> bool:
-    """True for two finds on one needle: parallel, and one's tip close to the other's axis."""
+    """True for two finds on one needle: parallel, and one's tip close to the other's axis.
+
+    Two needles that come from either side in one line show a hub each, and their tips lie between them.
+    """
     if a.direction is None or b.direction is None:
         return apart_px(a.tip, b.tip) < 3.0 / mm_per_px
     parallel = abs(a.direction[0] * b.direction[0] + a.direction[1] * b.direction[1]) > np.cos(np.deg2rad(12.0))
     away = (a.tip[0] - b.tip[0], a.tip[1] - b.tip[1])
     off_axis = abs(away[0] * b.direction[1] - away[1] * b.direction[0])
+    opposed = a.direction[0] * b.direction[0] + a.direction[1] * b.direction[1] < 0
+    facing = opposed and apart_px(a.tail, b.tail) > apart_px(a.tip, b.tip) + 0.9 * (a.length_px + b.length_px)
+    if facing and a.with_hub and b.with_hub:
+        return False
     return bool(parallel and off_axis < 3.0 / mm_per_px)
 
 

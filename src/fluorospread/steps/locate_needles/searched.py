@@ -14,12 +14,12 @@ from fluorospread.model.radiograph import BoolImage, FloatImage, Quantity, Radio
 from fluorospread.steps.locate_needles.settings import NeedleSettings
 
 # More discs of a hub's size than this are letters or trabeculae.
-_MOST_SPOTS = 12
+_MOST_SPOTS, _MOST_DISCS = 12, 60
 
 
 @dataclass(frozen=True)
 class Shaft:
-    """A line that passed as a needle's shaft, in pixels of the searched frame."""
+    """A line that passed as a needle's shaft, in pixels of the searched frame; `with_hub`: its hub was seen."""
 
     tip: PointPx
     tail: PointPx
@@ -27,11 +27,15 @@ class Shaft:
     tip_sd_px: float
     score: float
     length_px: float
+    with_hub: bool
 
 
 @dataclass(frozen=True)
 class SearchedFrame:
-    """The searched frame, shrunk by `factor`; `mm_per_px` and `least_height` are for its pixels."""
+    """The searched frame, shrunk by `factor`; `mm_per_px` and `least_height` are for its pixels.
+
+    `spots` are dense discs that prove the hub of a line that ends in one, `discs` all that may be hubs.
+    """
 
     image: FloatImage
     valid: BoolImage
@@ -40,6 +44,7 @@ class SearchedFrame:
     least_height: float
     levels: LevelLabels
     spots: tuple[Spot, ...] = ()
+    discs: tuple[Spot, ...] = ()
 
     def stored(self, point: PointPx) -> PointPx:
         """A point of the shrunk frame in stored pixels."""
@@ -83,9 +88,10 @@ def searched_frame(radiograph: Radiograph, levels: LevelLabels, settings: Needle
     strong = settings.spot_over_least * least_height
     # A display curve takes a hub's height away, but leaves it the most salient disc around.
     spots = compact_spots(image, valid, settings.spot_sigma_mm / scale, 0.7 * strong, 5.0 / scale, 4 * _MOST_SPOTS)
+    discs = compact_spots(image, valid, settings.spot_sigma_mm / scale, 0.4 * strong, 5.0 / scale, _MOST_DISCS)
     likely, certain = settings.spot_salience
     hubs = [s for s in spots if s.salience >= certain or (s.strength >= strong and s.salience >= likely)]
-    return SearchedFrame(image, valid, factor, scale, least_height, levels, tuple(hubs[:_MOST_SPOTS]))
+    return SearchedFrame(image, valid, factor, scale, least_height, levels, tuple(hubs[:_MOST_SPOTS]), tuple(discs))
 
 
 def apart_px(a: PointPx, b: PointPx) -> float:
