@@ -301,7 +301,7 @@ def test_a_case_of_an_unknown_protocol_is_not_begun(session_of: MakeSession, tmp
 def test_a_case_locked_earlier_is_revealed_when_it_is_opened_again(session_of: MakeSession, tmp_path: Path) -> None:
     session = session_of("A")
     session.open("P1-01")
-    session._record(session._open, EventKind.FIRST_READ, reading())
+    session._record(EventKind.FIRST_READ, reading())
     again = session_of("A")
     again.open("P1-01")
     assert again.may_see_finding()
