@@ -20,8 +20,6 @@ from fluorospread.steps.judge_case import ImageEvidence
 _EPICENTRE_SD_OF_LENGTH = 0.25
 # A tip less sure than this (1 sd) is said aloud: 2 sd are then as far as half the way to the next junction.
 _UNSURE_TIP_MM = 3.0
-# What is outlined may be only the dense part of a pool; pools of 5 mL are at least so long.
-_LEAST_POOL_MM = 40.0
 
 
 def find_tips(looks: tuple[Look, ...], wanted_sides: int, settings: VerifySettings) -> tuple[Look, ...]:
@@ -87,10 +85,8 @@ def contrast_evidence(
         origins = find_contrast_origin(look, junctions, open_sides, settings)
     else:
         origins = tuple(origin for origin in known_origins if origin.side in open_sides)
-    mm_per_px = look.radiograph.geometry.mm_per_px
-    least_px = 0.0 if mm_per_px is None else _LEAST_POOL_MM / mm_per_px
     middles = tuple(
-        NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * max(_length_px(pool), least_px), 1.0)
+        NeedleTip(pool.side, pool.centroid_px, _EPICENTRE_SD_OF_LENGTH * _length_px(pool), 1.0)
         for pool in pools
         if pool.side in open_sides - {origin.side for origin in origins}
     )
