@@ -50,7 +50,14 @@ def grown(mask: BoolArray, reach_px: float) -> BoolArray:
 
     if not mask.any() or reach_px < 0.5:
         return mask.copy()
-    near: BoolArray = ndimage.distance_transform_edt(~mask) <= reach_px
+    # Nothing farther than the reach from the mask can be near it, so the rest of the image need not be measured.
+    margin = int(np.ceil(reach_px)) + 1
+    window = tuple(
+        slice(max(int(found[0]) - margin, 0), int(found[-1]) + margin + 1)
+        for found in (np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0)))
+    )
+    near = np.zeros_like(mask)
+    near[window] = ndimage.distance_transform_edt(~mask[window]) <= reach_px
     return near
 
 

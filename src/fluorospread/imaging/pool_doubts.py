@@ -94,7 +94,7 @@ class PoolSettings:
     wonder_rim_mm: float = 4.0
     small_area_mm2: float = 200.0
     small_rise: float = 3.0
-    least_main_mm2: float = 300.0
+    least_main_mm2: float = 450.0
     neck_mm: float = 3.0
     largest_ownership: float = 0.68
     least_matched: float = -0.3
@@ -113,6 +113,8 @@ class Scene:
     """The difference being searched. `held` pixels are set to 0 and never become background."""
 
     valid: BoolArray
+    inner: BoolArray
+    """2 mm and more off the field's edge."""
     held: BoolArray
     gas: BoolArray
     """Where gas came or went, and a rim of 1 mm."""
@@ -155,8 +157,7 @@ def rise_of(wide: FloatArray, pixels: BoolArray, level: float) -> float:
 def doubt_about(pixels: BoolArray, rise: float, losses: Losses, scene: Scene, settings: PoolSettings) -> str:
     """Why an area is no contrast, in words; empty when nothing speaks against it."""
     rows, cols = rim(pixels)
-    inner = ~grown(np.pad(~scene.valid, 1, constant_values=True), 2.0 / scene.mm_per_px)[1:-1, 1:-1]
-    if float((~inner[rows, cols]).mean()) > settings.largest_at_edge:
+    if float((~scene.inner[rows, cols]).mean()) > settings.largest_at_edge:
         return "it runs along the edge of the common field of view"
     along_gas = scene.gas[rows, cols]
     if float(along_gas.mean()) > settings.largest_along_gas:

@@ -101,6 +101,7 @@ def find_pools(
     left = _what_left(signal, explained_by_reference(signal, reference, usable, mm_per_px), valid, mm_per_px, settings)
     scene = Scene(
         valid,
+        ~grown(np.pad(~valid, 1, constant_values=True), 2.0 / mm_per_px)[1:-1, 1:-1],
         left | ~valid,
         grown(left | (smooth(signal, 1.0 / mm_per_px) < -settings.dark_levels * level), 1.0 / mm_per_px),
         edge_ownership(signal, reference, usable & ~left, mm_per_px),
