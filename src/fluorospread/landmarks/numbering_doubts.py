@@ -31,10 +31,11 @@ class LabelSettings:
         Lead over the best rival in nats of averaged evidence, per lumbar vertebra seen.
     least_votes
         Share of regions, each judged alone, that prefer this numbering (0..1).
-    least_name
-        Geometric mean probability of the lumbar vertebrae's names (0..1).
-    least_single_name
-        Probability of the least sure lumbar vertebra's name (0..1).
+    least_name, least_single_name
+        Geometric mean probability of the lumbar vertebrae's names, and that of the least sure one (0..1).
+    least_name_between, least_single_name_between, least_votes_between
+        The same, and votes, where the vertebrae lie between a sacrum that is seen and a rib on T12 that close-ups
+        confirm: their number is then counted, not only recognised.
     least_anchor
         Probability that an anchor is in view (0..1).
     most_rib_above
@@ -53,6 +54,8 @@ class LabelSettings:
         Probability by its close-up that the last lumbar vertebra is transitional (0..1).
     most_rib_on_l1, least_rib_on_t12
         Probability of a rib by the close-ups of the vertebrae counted as L1 and as T12 (0..1).
+    most_rib_confirming, least_rib_confirming
+        The same, for close-ups that by themselves settle where the last rib is.
     least_centre
         Probability of a vertebra's centre in its close-up, the worst of the lowest five (0..1).
     most_moved
@@ -70,15 +73,20 @@ class LabelSettings:
     least_votes: float = 0.8
     least_name: float = 0.6
     least_single_name: float = 0.45
+    least_name_between: float = 0.4
+    least_single_name_between: float = 0.2
+    least_votes_between: float = 0.7
     least_anchor: float = 0.75
     most_rib_above: float = 0.55
     most_misfit: float = 1.5
     most_crowding: float = 2.7
     most_curve_deg: float = 30.0
     least_frontal: float = 0.6
-    most_transitional: float = 0.5
+    most_transitional: float = 0.75
     most_rib_on_l1: float = 0.5
     least_rib_on_t12: float = 0.2
+    most_rib_confirming: float = 0.3
+    least_rib_confirming: float = 0.5
     least_centre: float = 0.3
     most_moved: float = 0.3
     pedicles_pitches: tuple[float, float] = (0.72, 1.5)
@@ -86,13 +94,18 @@ class LabelSettings:
     sharpness: float = 1.0
 
 
-def decisive_anchors(reading: Reading) -> Anchors:
-    """The reading's anchors, without a rib that seems too low only because the edge of the field cuts it off.
+def decisive_anchors(reading: Reading, settings: LabelSettings) -> Anchors:
+    """The reading's anchors, with the last rib where close-ups settle it, and without one that the edge of the field
+    only makes seem too low.
 
-    Where the vertebra above the rib's is not seen, the rib may belong to that one, so it neither numbers
-    the spine nor contradicts the sacrum unless it sits where the names put it.
+    Close-ups settle it that show a rib on the vertebra counted as T12 and none on L1. Where the vertebra above the
+    rib's is not seen, the rib may belong to that one, so it neither numbers the spine nor contradicts the sacrum
+    unless it sits where the names put it.
     """
     chain, anchors = reading.chain, reading.anchors
+    if ribs_confirm(reading, settings):
+        seen = max(anchors.rib, reading.close_ups.ribs[RIB_CHANNEL] if reading.close_ups else 0.0)
+        return Anchors(anchors.sacrum, seen, RIB_CHANNEL)
     if chain is None or anchors.rib_channel is None or anchors.rib_channel >= RIB_CHANNEL:
         return anchors
     seen_above = any(
@@ -103,9 +116,18 @@ def decisive_anchors(reading: Reading) -> Anchors:
     return Anchors(anchors.sacrum, 0.0, None)
 
 
+def ribs_confirm(reading: Reading, settings: LabelSettings) -> bool:
+    """Whether close-ups show a rib on the vertebra counted as T12 and none on the one counted as L1."""
+    ribs = {} if reading.close_ups is None else reading.close_ups.ribs
+    return (
+        ribs.get(RIB_CHANNEL, 0.0) >= settings.least_rib_confirming
+        and ribs.get(RIB_CHANNEL - 1, 1.0) <= settings.most_rib_confirming
+    )
+
+
 def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> list[str]:
     """Doubts about what numbers the spine: an anchor missing where it should be seen, or two that disagree."""
-    anchors = decisive_anchors(reading)
+    anchors = decisive_anchors(reading, settings)
     sacrum, rib = anchors.sacrum >= settings.least_anchor, anchors.rib >= settings.least_anchor
     if not sacrum and not rib:
         return ["neither sacrum nor twelfth rib is surely seen"]
@@ -180,11 +202,15 @@ def doubts_of(reading: Reading, settings: LabelSettings) -> list[str]:
         doubts.append("fewer than two lumbar vertebrae in view")
     if chain.shifts[0] < settings.least_probability or chain.margin < settings.least_margin * max(len(lumbar), 1):
         doubts.append("a numbering moved by one fits nearly as well")
-    if not reading.votes or np.mean([v == 0 for v in reading.votes]) < settings.least_votes:
+    between = reading.anchors.sacrum >= settings.least_anchor and ribs_confirm(reading, settings)
+    votes, typical, single = (
+        (settings.least_votes_between, settings.least_name_between, settings.least_single_name_between)
+        if between
+        else (settings.least_votes, settings.least_name, settings.least_single_name)
+    )
+    if not reading.votes or np.mean([v == 0 for v in reading.votes]) < votes:
         doubts.append("regions of the image do not agree on the numbering")
     names = np.exp(chain.log_p[lumbar])
-    if lumbar and (
-        float(names.prod()) ** (1 / len(names)) < settings.least_name or names.min() < settings.least_single_name
-    ):
+    if lumbar and (float(names.prod()) ** (1 / len(names)) < typical or names.min() < single):
         doubts.append("the vertebrae are hard to tell apart")
     return doubts + _shape_doubts(reading, chain, settings)

@@ -128,7 +128,7 @@ def _given(chain: Chain | None, given: Mapping[Level, PointPx]) -> LevelLabels:
 
 def decide(reading: Reading, settings: LabelSettings) -> LevelLabels:
     """The reading's numbering with its status, anchor, assumption and rivals."""
-    chain, anchors = reading.chain, decisive_anchors(reading)
+    chain, anchors = reading.chain, decisive_anchors(reading, settings)
     doubts = doubts_of(reading, settings)
     if reading.frontal < settings.least_frontal:
         reason = "not recognised as a frontal image of the lumbar spine"
