@@ -1,4 +1,4 @@
-"""Image regions to landmark probabilities: sampling, local contrast and the two networks (onnxruntime).
+"""Image regions to landmark probabilities: sampling, local contrast and the three networks (onnxruntime).
 
 A region is a square of the image, resampled to `INPUT_PX` squared; the networks answer with one probability
 map a landmark over `MAP_CELLS` squared cells and the probability that the landmark is not in the region.
@@ -32,7 +32,7 @@ MAP_CELLS = 48
 # Middle of the range the networks were trained with.
 CONTRAST_SIGMA_PX = 9.5
 WEIGHTS = Path(__file__).parent / "weights"
-_FILES = {"levels": "levels.onnx", "junctions": "junctions.onnx"}
+_FILES = {"levels": "levels.onnx", "junctions": "junctions.onnx", "close-ups": "close-ups.onnx"}
 # More than two threads gain little in batches this small.
 _MOST_THREADS = 2
 
@@ -206,7 +206,7 @@ def _threads() -> int:
     return min(_MOST_THREADS, max(1, int(given))) if given.isdecimal() else _MOST_THREADS
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=len(_FILES))
 def _session(name: str) -> Any:
     import onnxruntime
 
@@ -227,7 +227,7 @@ def _session(name: str) -> Any:
 
 
 def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
-    """Answers of network `name` ("levels" or "junctions") for each region, mirrored ones turned back.
+    """Answers of network `name` ("levels", "junctions" or "close-ups") for each region, mirrored ones turned back.
 
     Raises
     ------

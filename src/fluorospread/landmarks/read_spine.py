@@ -189,7 +189,7 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         Region((float(chain.points[i][0]), float(chain.points[i][1])), _CLOSE_UP_PITCHES * chain.pitch_px)
         for i in looks
     ]
-    views = look("junctions", pyramid, _both_ways(regions))
+    views = look("close-ups", pyramid, _both_ways(regions))
     told = {chain.channels[i]: views[2 * n : 2 * n + 2] for n, i in enumerate(looks)}
     transitional = float(np.mean([view.transitional for view in told[1]])) if 1 in told else float("nan")
     ribs = {k: float(np.mean([view.rib for view in pair])) for k, pair in told.items() if k in RIB_LOOKS}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+_NETWORKS = ("levels", "junctions", "close-ups")
 # Kept out of training to judge on: two clean masks, a scoliotic one, one with thin slices, and the pelvis
 # of the atlas with everything fitted to it.
 HELD_OUT = ("verse047", "verse269", "verse400_verse155", "verse585", "spl-atlas")
@@ -78,7 +79,7 @@ def main() -> None:
     render.add_argument("--seed", type=int, default=1)
     render.set_defaults(run=_render)
     learn = commands.add_parser("train", help="train one network from cached views")
-    learn.add_argument("network", choices=("levels", "junctions"))
+    learn.add_argument("network", choices=_NETWORKS)
     learn.add_argument("--cache", type=Path, required=True)
     learn.add_argument("--out", type=Path, required=True, help="folder of checkpoints")
     learn.add_argument("--steps", type=int, required=True)
@@ -87,7 +88,7 @@ def main() -> None:
     learn.add_argument("--threads", type=int, default=1)
     learn.set_defaults(run=_train)
     write = commands.add_parser("export", help="write a trained network as ONNX and check it")
-    write.add_argument("network", choices=("levels", "junctions"))
+    write.add_argument("network", choices=_NETWORKS)
     write.add_argument("--out", type=Path, required=True, help="folder of checkpoints")
     write.add_argument("--weights", type=Path, required=True, help="folder to write the weights to")
     write.set_defaults(run=_export)

@@ -1,4 +1,4 @@
-"""Views to trained weights: one loop for both networks, deterministic by step, resumable from checkpoints.
+"""Views to trained weights: one loop for all networks, deterministic by step, resumable from checkpoints.
 
 Batch number i is drawn from random states seeded with (seed, i), so an interrupted run that resumes sees
 the batches that an unbroken one would.
@@ -40,7 +40,8 @@ class Task:
 
 TASKS = {
     "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
-    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
+    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
+    "close-ups": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
 }
 
 
@@ -67,7 +68,7 @@ class Batches(torch.utils.data.Dataset):
             shards.refresh()
         appearance = Appearance(banks, self.seed * 1_000_003 + number)
         batch = self.task.batch(shards, appearance, self.task.batch_size, np.random.default_rng([self.seed, number]))
-        return batch.image, batch.cells, batch.present, batch.known, batch.flags
+        return batch.image, batch.cells, batch.present, batch.known, batch.flags[:, : self.task.flags]
 
 
 def loss_of(net: Any, parts: tuple[Any, ...], sigma_cells: float) -> Any:
