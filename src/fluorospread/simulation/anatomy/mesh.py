@@ -30,6 +30,36 @@ def wound_outwards(vertices_mm: Points, faces: Faces) -> Surface:
     return surface if surface.volume_mm3() >= 0 else Surface(surface.vertices_mm, surface.faces[:, ::-1].copy())
 
 
+def closed(surface: Surface) -> Surface:
+    """The surface with a lid on every hole: each loop of open edges is joined to its own middle.
+
+    A beam through an open surface is counted as inside it all the way from the focal spot. An edge is open when
+    it is not run through as often one way as the other; a cone over all open edges of a loop closes it whatever
+    its shape.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(surface.vertices_mm)
+    faces = surface.faces.astype(np.int64)
+    start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    balance = coo_matrix((np.ones(len(start)), (start, end)), (count, count)).tocsr()
+    open_edges = (balance - balance.T).tocoo()
+    surplus = open_edges.data > 0
+    if not surplus.any():
+        return surface
+    start, end = open_edges.row[surplus], open_edges.col[surplus]
+    start, end = (np.repeat(ends, open_edges.data[surplus].astype(int)) for ends in (start, end))
+    graph = coo_matrix((np.ones(len(start)), (start, end)), (count, count))
+    loops, loop_of = connected_components(graph, directed=False)
+    used = np.unique(loop_of[start])
+    middles = np.array([surface.vertices_mm[np.unique(start[loop_of[start] == loop])].mean(axis=0) for loop in used])
+    apex = np.zeros(loops, dtype=np.int64)
+    apex[used] = count + np.arange(len(used))
+    lids = np.column_stack([end, start, apex[loop_of[start]]])
+    return Surface(np.concatenate([surface.vertices_mm, middles]), np.concatenate([faces, lids]).astype(np.int32))
+
+
 def read_obj(path: Path, to_lps: npt.NDArray[np.float64]) -> Surface:
     """Triangles of a Wavefront OBJ file; texture and normal indices are ignored."""
     vertices: list[list[str]] = []
@@ -42,7 +72,7 @@ def read_obj(path: Path, to_lps: npt.NDArray[np.float64]) -> Surface:
             faces.extend([corners[0], corners[i], corners[i + 1]] for i in range(1, len(corners) - 1))
     if not vertices or not faces:
         raise TruncatedImageError(f"{path} holds no triangles; expected a Wavefront OBJ surface")
-    return wound_outwards(np.array(vertices, dtype=np.float64) @ to_lps.T, np.array(faces, dtype=np.int32) - 1)
+    return closed(wound_outwards(np.array(vertices, dtype=np.float64) @ to_lps.T, np.array(faces, dtype=np.int32) - 1))
 
 
 def read_csv_mesh(vertices_path: Path, faces_path: Path, to_lps: npt.NDArray[np.float64]) -> Surface:
@@ -77,7 +107,9 @@ def read_vtk_strips(path: Path, to_lps: npt.NDArray[np.float64]) -> Surface:
         triangles.append(corners)
     faces = np.concatenate(triangles)
     alive = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])
-    return wound_outwards(vertices @ to_lps.T, faces[alive])
+    # Points are stored once a strip; unwelded ones would part when the surface is inset.
+    welded, index = np.unique(vertices.round(4), axis=0, return_inverse=True)
+    return closed(wound_outwards(welded @ to_lps.T, index.reshape(-1)[faces[alive]]))
 
 
 def split_parts(surface: Surface, least_faces: int = 200) -> list[Surface]:
@@ -96,7 +128,7 @@ def split_parts(surface: Surface, least_faces: int = 200) -> list[Surface]:
         if len(own) < least_faces:
             continue
         used, renumbered = np.unique(own, return_inverse=True)
-        parts.append(wound_outwards(welded[used], renumbered.reshape(own.shape).astype(np.int32)))
+        parts.append(closed(wound_outwards(welded[used], renumbered.reshape(own.shape).astype(np.int32))))
     return sorted(parts, key=lambda s: -float(s.vertices_mm[:, 2].mean()))
 
 

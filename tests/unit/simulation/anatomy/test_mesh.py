@@ -12,6 +12,7 @@ from fluorospread.simulation.anatomy.mesh import (
     FORWARD_LEFT_UP_TO_LPS,
     LPS_TO_LPS,
     RAS_TO_LPS,
+    closed,
     inset,
     joined,
     read_obj,
@@ -55,6 +56,28 @@ def ball(radius_mm: float, steps: int = 40) -> Surface:
     x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
     vertices, faces, _, _ = marching_cubes(radius_mm - np.sqrt(x**2 + y**2 + z**2), 0.0)
     return wound_outwards(vertices * (axis[1] - axis[0]) + axis[0], faces.astype(np.int32))
+
+
+def test_a_cube_that_lacks_a_side_is_closed_again(tmp_path: Path) -> None:
+    whole = cube(tmp_path)
+    mended = closed(Surface(whole.vertices_mm, whole.faces[2:]))
+    assert mended.volume_mm3() == pytest.approx(8.0)
+    # A lid of four triangles about the middle of the open side.
+    assert mended.faces.shape == (14, 3)
+    assert mended.vertices_mm[-1] == pytest.approx([1.0, 1.0, 0.0])
+
+
+def test_every_hole_has_its_own_lid(tmp_path: Path) -> None:
+    whole = cube(tmp_path)
+    mended = closed(Surface(whole.vertices_mm, whole.faces[4:]))
+    two = closed(joined([Surface(whole.vertices_mm, whole.faces[2:]), Surface(whole.vertices_mm + 9, whole.faces[2:])]))
+    assert mended.volume_mm3() == pytest.approx(8.0)
+    assert two.volume_mm3() == pytest.approx(16.0)
+
+
+def test_a_closed_surface_stays_as_it_is(tmp_path: Path) -> None:
+    surface = cube(tmp_path)
+    assert closed(surface) is surface
 
 
 def test_quadrangles_become_triangles_and_the_volume_is_that_of_the_cube(tmp_path: Path) -> None:
