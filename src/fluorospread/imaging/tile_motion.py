@@ -65,7 +65,7 @@ def _normal_equations(pair: StructurePair, matrix: Matrix, grid: npt.NDArray[np.
     g_r, g_c = pair.gradient[:, 0], pair.gradient[:, 1]
     terms = (g_r * g_r, g_r * g_c, g_c * g_c, g_r * left, g_c * left, np.ones_like(g_r))
     sums = [np.bincount(index, weight * term, minlength=tiles * tiles) for term in terms]
-    return np.stack(sums, axis=-1).reshape(tiles, tiles, 6)
+    return np.stack(sums, axis=-1).reshape(tiles, tiles, 6).astype(np.float64)
 
 
 def _solve(terms: npt.NDArray[np.float64], held: float) -> npt.NDArray[np.float64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fluorospread.landmarks.numbering_doubts import LabelSettings
 from fluorospread.steps.flag_aberrant import AberrantSettings
-from fluorospread.steps.label_levels import LabelSettings
 from fluorospread.steps.locate_junctions import JunctionSettings
 from fluorospread.steps.locate_needles import NeedleSettings
 from fluorospread.steps.measure_spread import SpreadSettings

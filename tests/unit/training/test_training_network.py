@@ -83,11 +83,11 @@ def test_a_run_that_asks_for_more_flags_keeps_what_an_earlier_one_learnt(tmp_pat
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_exported_weights_answer_like_the_checkpoint(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    task = TASKS["junctions"]
+    task = TASKS["close-ups"]
     torch.save(
-        {"averaged": LandmarkNet(task.landmarks, task.widths, task.flags).state_dict()}, tmp_path / "junctions.pt"
+        {"averaged": LandmarkNet(task.landmarks, task.widths, task.flags).state_dict()}, tmp_path / "close-ups.pt"
     )
-    gap = export("junctions", tmp_path / "junctions.pt", tmp_path / "weights")
+    gap = export("close-ups", tmp_path / "close-ups.pt", tmp_path / "weights")
     assert gap < 0.05
     sums = (tmp_path / "weights" / "SHA256SUMS").read_text("ascii").split()
     assert sums[1] == "close-ups.onnx"
