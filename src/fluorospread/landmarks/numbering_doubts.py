@@ -82,7 +82,7 @@ class LabelSettings:
     most_crowding: float = 2.7
     most_curve_deg: float = 30.0
     least_frontal: float = 0.6
-    most_transitional: float = 0.75
+    most_transitional: float = 0.85
     most_rib_on_l1: float = 0.5
     least_rib_on_t12: float = 0.2
     most_rib_confirming: float = 0.3
