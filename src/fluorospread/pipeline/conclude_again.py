@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from fluorospread.model.case import CaseResult, ContrastResult, Role
-from fluorospread.model.findings import Anchor, ContrastMask, ContrastMethod
+from fluorospread.model.findings import Anchor, ContrastMask
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Pool, Spread
@@ -54,7 +52,7 @@ def conclude_again(
     )
     tips = tip_evidence(tuple(look for look in looks if _was_searched(look, looks)))
     weaker: tuple[ImageEvidence, ...] = ()
-    if edited.contrast.image is not None and not _only_dense_part(reopened, contrast):
+    if edited.contrast.image is not None:
         look = looks[edited.contrast.image]
         weaker = contrast_evidence(look, spread.pools, look.junctions, tips, settings, reopened.origins)
     evidence = CaseEvidence(
@@ -74,14 +72,6 @@ def conclude_again(
         flags=flags,
         verdict=verdict,
     )
-
-
-def _only_dense_part(reopened: ReopenedCase, contrast: ContrastMask | None) -> bool:
-    """Whether the outline is what one image alone gave: the middle of a pool's dense part is not the pool's."""
-    if contrast is None or contrast.mask is None or contrast.method is not ContrastMethod.SINGLE_IMAGE:
-        return False
-    found = None if reopened.contrast is None else reopened.contrast.mask
-    return found is not None and np.array_equal(found, contrast.mask)
 
 
 def _measured(

@@ -227,8 +227,7 @@ def _measure(contrast: _Contrast, protocol: Protocol, settings: VerifySettings) 
 def _contrast_evidence(
     contrast: _Contrast, spread: Spread, tips: tuple[ImageEvidence, ...], settings: VerifySettings
 ) -> tuple[ImageEvidence, ...]:
-    # The middle of a pool's dense part, all that one image alone gives, is not the pool's middle.
-    if contrast.measured is None or contrast.mask.method is ContrastMethod.SINGLE_IMAGE:
+    if contrast.measured is None:
         return ()
     look = contrast.looks[contrast.measured]
     return contrast_evidence(look, spread.pools, contrast.junctions, tips, settings)
