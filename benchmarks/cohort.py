@@ -34,7 +34,7 @@ BROKEN = 3
 
 def main() -> None:
     options = arguments(__doc__ or "")
-    cases, finished = (24, 1000) if options.quick else (300, 10_000)
+    cases, finished = (60, 1000) if options.quick else (300, 10_000)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         study = make_study(folder / "study", cases)
