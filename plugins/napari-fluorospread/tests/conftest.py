@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_fluorospread import viewer_overlays
+from napari_fluorospread import results_shown, viewer_overlays
 
 os.environ.setdefault("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
 
@@ -23,6 +23,8 @@ _spec.loader.exec_module(_module)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_shown_before() -> None:
-    """Which results were shown is remembered as long as napari runs; every test is its own run."""
+def _nothing_shown_before(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which results were shown is remembered as long as napari runs and beyond; every test is its own computer."""
     viewer_overlays._SHOWN_RESULTS.clear()
+    kept = tmp_path_factory.mktemp("state")
+    monkeypatch.setattr(results_shown, "list_path", lambda: kept / "results-shown.txt")

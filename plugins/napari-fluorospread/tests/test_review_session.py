@@ -29,6 +29,7 @@ from fluorospread.store.review_store import ReviewStore
 from fluorospread.store.verify_log import verify_log
 from napari_fluorospread.finding_editor import EditedCase
 from napari_fluorospread.open_case import open_case
+from napari_fluorospread.reader import read_layers
 from napari_fluorospread.review_session import ReviewSession
 
 MakeSession = Callable[..., ReviewSession]
@@ -275,6 +276,13 @@ def test_a_reader_who_knows_the_result_is_not_blind(session_of: MakeSession) -> 
     session.declare_result_seen("read the report")
     session.lock_and_reveal(reading())
     assert not session.progress("P1-01").blinded
+
+
+def test_a_result_opened_as_a_file_is_known_to_later_sessions(session_of: MakeSession, tmp_path: Path) -> None:
+    assert not session_of("A").result_was_shown("P1-01")
+    read_layers(str(tmp_path / "cases" / "P1-01"))
+    assert session_of("A").result_was_shown("P1-01")
+    assert not session_of("A").result_was_shown("P1-02")
 
 
 def test_a_case_that_cannot_be_opened_is_passed_over_and_says_why(session_of: MakeSession, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from napari_fluorospread.image_layers import radiograph_to_layers
 from napari_fluorospread.layers import LayerTag, case_to_layers
 from napari_fluorospread.open_case import OpenedCase, case_json_in, open_case, open_images
 from napari_fluorospread.placement import shown_in_mm
+from napari_fluorospread.results_shown import remember_shown
 from napari_fluorospread.viewer_overlays import dress_current_viewer
 
 PathOrPaths = str | Sequence[str]
@@ -48,10 +49,20 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     case_json = case_json_in(Path(given))
     if case_json is not None:
         opened = open_case(case_json)
+        _note_shown(case_json)
         dress_current_viewer(opened.case)
         return opened_case_to_layers(opened)
     dress_current_viewer(None)
     return images_to_layers(Path(given))
+
+
+def _note_shown(case_json: Path) -> None:
+    from napari.utils.notifications import show_warning
+
+    try:
+        remember_shown(case_json)
+    except OSError as error:
+        show_warning(f"That you have seen this result could not be noted ({error}); later reviews will not know it.")
 
 
 def open_work_list(path: PathOrPaths) -> list[LayerData]:

@@ -45,6 +45,7 @@ from napari_fluorospread.case_loader import CaseLoader, ReadyCase
 from napari_fluorospread.finding_editor import EditedCase
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.open_case import OpenedCase
+from napari_fluorospread.results_shown import was_shown
 
 _DONE = (CaseStatus.SIGNED, CaseStatus.ADJUDICATED)
 
@@ -160,6 +161,14 @@ class ReviewSession:
         if status is CaseStatus.ADJUDICATE:
             return may_adjudicate(self._steps(case_id), self.reader)
         return status not in _DONE
+
+    def result_was_shown(self, case_id: str) -> bool:
+        """Whether the case's result was opened as a file on this computer, outside a review."""
+        try:
+            return was_shown(self._files[case_id])
+        except OSError:
+            # What cannot be read now is told when the case is opened.
+            return False
 
     def open(self, case_id: str, seen: str = "") -> OpenedCase:
         """Open a case, start its clock, and record that it was opened. Where the first reading was locked

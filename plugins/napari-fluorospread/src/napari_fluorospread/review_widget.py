@@ -152,9 +152,13 @@ class ReviewWidget(QWidget):
 
     def open_case(self, case_id: str) -> None:
         """Show a case at the stage this reader left it."""
-        known = self.display.shows_findings_of(case_id) or has_shown_result(case_id)
+        seen = ""
+        if self.display.shows_findings_of(case_id) or has_shown_result(case_id):
+            seen = "its result was opened in this viewer before"
+        elif self.session.result_was_shown(case_id):
+            seen = "its result was opened on this computer before"
         try:
-            opened = self.session.open(case_id, "its result was opened in this viewer before" if known else "")
+            opened = self.session.open(case_id, seen)
         except FluorospreadError as error:
             self._say(str(error), bad=True)
             self.recorded.emit(case_id)
