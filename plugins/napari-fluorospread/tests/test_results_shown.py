@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_fluorospread.results_shown import list_path, remember_shown, was_shown
+from napari_fluorospread import results_shown
+from napari_fluorospread.results_shown import remember_shown, was_shown
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def case_json(tmp_path: Path) -> Path:
 
 def test_nothing_was_shown_at_first(case_json: Path) -> None:
     assert not was_shown(case_json)
-    assert not list_path().exists()
+    assert not results_shown.list_path().exists()
 
 
 def test_a_result_is_known_by_its_content_wherever_it_lies(case_json: Path, tmp_path: Path) -> None:
@@ -39,4 +40,4 @@ def test_another_result_of_the_same_case_is_another_one(case_json: Path) -> None
 def test_a_result_opened_twice_stands_in_the_list_once(case_json: Path) -> None:
     remember_shown(case_json)
     remember_shown(case_json)
-    assert len(list_path().read_text("ascii").splitlines()) == 1
+    assert len(results_shown.list_path().read_text("ascii").splitlines()) == 1

@@ -36,6 +36,8 @@ from fluorospread.pacs.settings import PREFIX, PacsSettings, tls_context
 
 # An association has at most 128 presentation contexts (PS3.8 9.3.2.2); one is the query's.
 _MOST_CONTEXTS = 127
+# An archive that rejects and hangs up at once can seem to have hung up only; asked again, it tells.
+_ASSOCIATION_TRIES = 3
 _UIDS_A_REQUEST = 50
 _SUCCESS, _CANCELLED, _OUT_OF_RESOURCES = 0x0000, 0xFE00, 0xA700
 _PENDING = (0xFF00, 0xFF01)
@@ -173,15 +175,18 @@ class DimseArchive:
         entity.connection_timeout = entity.acse_timeout = settings.timeout_s
         entity.dimse_timeout = entity.network_timeout = settings.timeout_s
         tls = None if self._tls is None else (self._tls, settings.host)
-        association = entity.associate(
-            settings.host,
-            settings.port,
-            contexts[: _MOST_CONTEXTS + 1],
-            ae_title=settings.called_ae_title,
-            ext_neg=[*roles, *self._user()],
-            evt_handlers=handlers,
-            tls_args=tls,
-        )
+        for _ in range(_ASSOCIATION_TRIES):
+            association = entity.associate(
+                settings.host,
+                settings.port,
+                contexts[: _MOST_CONTEXTS + 1],
+                ae_title=settings.called_ae_title,
+                ext_neg=[*roles, *self._user()],
+                evt_handlers=handlers,
+                tls_args=tls,
+            )
+            if association.is_established or association.is_rejected:
+                break
         if not association.is_established:
             raise self._not_established(association)
         try:
