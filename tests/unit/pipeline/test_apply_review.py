@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fluorospread.errors import ReviewError
 from fluorospread.model.anatomy import Level, Side
-from fluorospread.model.case import CaseResult, ContrastResult, SoftwareVersion
-from fluorospread.model.findings import ContrastMethod, ContrastStatus
+from fluorospread.model.case import CaseResult
 from fluorospread.model.review import EventKind, LoggedEvent, ReviewEvent
 from fluorospread.model.spread import Answer, Coverage
 from fluorospread.model.verdict import CriterionResult, Outcome, Puncture, PunctureSource, Verdict
@@ -28,17 +29,10 @@ WHOLE = (EventKind.OPENED, EventKind.FIRST_READ, EventKind.REVEALED, EventKind.S
 
 
 @pytest.fixture
-def case() -> CaseResult:
+def case(bare_case: CaseResult) -> CaseResult:
     """The software found everything at its target and covered."""
-    return CaseResult(
-        case_id="P1-01",
-        software=SoftwareVersion("fluorospread", "0.1.0", "f" * 64),
-        protocol_name=PROTOCOL.name,
-        protocol_sha256=PROTOCOL.sha256,
-        contrast_given=True,
-        images=(),
-        reference_image=None,
-        contrast=ContrastResult(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, "built by hand"),
+    return replace(
+        bare_case,
         coverage=tuple(
             Coverage(level, side, Answer.YES, "inside")
             for level in (Level.L4, Level.L5)
@@ -47,7 +41,6 @@ def case() -> CaseResult:
         punctures=tuple(
             Puncture(side, Level.L5, PunctureSource.NEEDLE_TIP, Answer.YES, "near") for side in PROTOCOL.target_sides
         ),
-        flags=(),
         verdict=Verdict(Outcome.VERIFIED, Outcome.VERIFIED, Outcome.VERIFIED, ()),
     )
 
