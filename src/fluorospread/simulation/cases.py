@@ -89,7 +89,7 @@ def sample_recipe(
         PersonRecipe(int(rng.integers(2**30))),
         _sample_images(rng, with_contrast),
         _sample_punctures(rng),
-        _sample_spreads(rng, plume_families) if with_contrast else (),
+        sample_spreads(rng, plume_families) if with_contrast else (),
         contrast_given=with_contrast,
         view=_sample_view(rng),
         exposure=_sample_exposure(rng),
@@ -148,7 +148,8 @@ def _sample_punctures(rng: np.random.Generator) -> tuple[PunctureRecipe, ...]:
     return tuple(punctures)
 
 
-def _sample_spreads(rng: np.random.Generator, families: Sequence[PlumeFamily]) -> tuple[Spread, ...]:
+def sample_spreads(rng: np.random.Generator, families: Sequence[PlumeFamily]) -> tuple[Spread, ...]:
+    """What an injection on both sides, or now and then on one, is to look like, of one of the families."""
     extents: tuple[tuple[Level, ...], ...] = ((L4, L5), (L3, L4, L5), (L5,), (L4,), (L3, L4))
     plan = rng.choice(["both", "one-differs", "one-side"], p=[0.62, 0.28, 0.10])
     odd_side = LEFT if rng.random() < 0.5 else RIGHT

@@ -5,6 +5,7 @@ Layers are (n, 192, 192) float32 in 0..1; the augmentation places them with rand
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -51,10 +52,10 @@ def stool_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(mottle, -2, 2) / 4 * mask / max(float(mask.max()), 1e-6), dtype=np.float32)
 
 
-def contrast_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Contrast: feathered pools, branching vessels or filled gut."""
+def contrast_layer(rng: np.random.Generator, pools: bool = True) -> npt.NDArray[np.float32]:
+    """Contrast: feathered pools (where `pools`), branching vessels or filled gut."""
     layer = np.zeros((SIZE, SIZE), np.float32)
-    kind = rng.integers(3)
+    kind = rng.integers(0 if pools else 1, 3)
     if kind == 0:
         for centre in _path(rng, int(rng.integers(2, 8)), 14, 0.6):
             blob = _ellipsoid((centre[0], centre[1]), (rng.uniform(6, 24), rng.uniform(5, 14)), rng.uniform(0, np.pi))
@@ -142,11 +143,11 @@ def writing_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     return layer
 
 
-def make_banks(count: int, seed: int) -> dict[str, FloatImages]:
-    """`count` layers of each kind."""
+def make_banks(count: int, seed: int, pools: bool = True) -> dict[str, FloatImages]:
+    """`count` layers of each kind; without `pools` none that could pass for contrast injected beside the spine."""
     kinds = {
-        "gas": gas_layer, "stool": stool_layer, "contrast": contrast_layer, "metal": metal_layer,
-        "writing": writing_layer,
+        "gas": gas_layer, "stool": stool_layer, "contrast": partial(contrast_layer, pools=pools),
+        "metal": metal_layer, "writing": writing_layer,
     }  # fmt: skip
     rng = np.random.default_rng(seed)
     return {name: np.stack([draw(rng) for _ in range(count)]) for name, draw in kinds.items()}

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from fluorospread.landmarks.network import INPUT_PX
-from fluorospread.training.network import LandmarkNet
-from fluorospread.training.train import TASKS
+from fluorospread.training.train import TASKS, LandmarkTask
 
 # Largest difference of any logit between torch and onnxruntime that is put down to rounding weights to 16 bit.
 _TOLERANCE = 0.2
@@ -48,20 +47,21 @@ def export(name: str, checkpoint: Path, weights: Path) -> float:
     import onnxruntime
 
     task = TASKS[name]
-    net = LandmarkNet(task.landmarks, task.widths, task.flags)
+    net = task.net()
     net.load_state_dict(torch.load(checkpoint, weights_only=True)["averaged"])
     net.eval()
-    example = torch.randn(2, 2, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(0))
+    example = torch.randn(2, task.channels, INPUT_PX, INPUT_PX, generator=torch.Generator().manual_seed(0))
     weights.mkdir(parents=True, exist_ok=True)
     path = weights / f"{name}.onnx"
+    outputs = ["maps", "absent", "flags"] if isinstance(task, LandmarkTask) else ["maps"]
     torch.onnx.export(
-        net, (example,), str(path), input_names=["image"], output_names=["maps", "absent", "flags"],
-        dynamic_axes={key: {0: "n"} for key in ("image", "maps", "absent", "flags")}, opset_version=17, dynamo=False,
+        net, (example,), str(path), input_names=["image"], output_names=outputs,
+        dynamic_axes={key: {0: "n"} for key in ("image", *outputs)}, opset_version=17, dynamo=False,
     )  # fmt: skip
     _halved(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
-        expected = net(example)
+        expected = net(example) if isinstance(task, LandmarkTask) else (net(example),)
     found = session.run(None, {"image": example.numpy()})
     gap = max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, found, strict=True))
     if gap > _TOLERANCE:

@@ -1,4 +1,4 @@
-"""The two U-Nets: local-contrast images in, one location softmax with "absent" a landmark out (torch)."""
+"""The U-Nets (torch): local-contrast images in, a location softmax with "absent" a landmark, or contrast, out."""
 
 from __future__ import annotations
 
@@ -91,3 +91,47 @@ def location_loss(maps: Tensor, absent: Tensor, cells: Tensor, present: Tensor, 
     found = -torch.einsum("nkrc,nkr,nkc->nk", on_map, by_row, by_col)
     loss = torch.where(present, found, -log_p[:, :, -1])
     return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+class ContrastNet(nn.Module):
+    """U-Net whose map has half of the input's resolution: where injected contrast lies.
+
+    Parameters
+    ----------
+    widths
+        Channels from the finest (1/2) to the coarsest level.
+
+    Inputs are (n, 3, size, size): fine and broad local contrast, and field of view (1 inside). Output: logits
+    (n, 1, size / 2, size / 2).
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), _conv(12, widths[0]), _conv(widths[0], widths[0]))
+        self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b)) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(_conv(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.last = nn.Sequential(_conv(widths[0], widths[0]), nn.Conv2d(widths[0], 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = [self.stem(image)]
+        for stage in self.down:
+            features.append(stage(features[-1]))
+        x = features[-1]
+        for stage, skip in zip(self.up, features[-2::-1], strict=True):
+            x = stage(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skip], 1))
+        return self.last(x)
+
+
+def contrast_loss(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
+    """Cross-entropy and one minus Dice over a batch of maps (n, 1, rows, cols); where `counted` is 0 nothing counts.
+
+    Half of the Dice is pooled over the batch, so that maps without contrast still teach that there is none.
+    """
+    by_cell = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    entropy = (by_cell * counted).sum() / counted.sum().clamp(min=1)
+    p = torch.sigmoid(logits) * counted
+    t = truth * counted
+    pooled = 1 - 2 * (p * t).sum() / (p.sum() + t.sum()).clamp(min=1)
+    there = (t.sum((1, 2, 3)) > 0).float()
+    each = 1 - 2 * (p * t).sum((1, 2, 3)) / (p.sum((1, 2, 3)) + t.sum((1, 2, 3))).clamp(min=1)
+    return 4 * entropy + 0.5 * pooled + 0.5 * (each * there).sum() / there.sum().clamp(min=1)

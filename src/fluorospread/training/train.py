@@ -20,13 +20,15 @@ import torch.nn.functional as F
 
 from fluorospread.training.appearance import Appearance
 from fluorospread.training.clutter import make_banks
+from fluorospread.training.contrast_batches import contrast_batch
 from fluorospread.training.datasets import CLOSE_UP_FLAGS, Batch, Shards, junction_batch, level_batch
-from fluorospread.training.network import LandmarkNet, location_loss
+from fluorospread.training.network import ContrastNet, LandmarkNet, contrast_loss, location_loss
+from fluorospread.training.plumes import plume_bank
 
 
 @dataclass(frozen=True)
-class Task:
-    """One network: what it is fed, its size, how sharp its targets are (sd in map cells), and its yes-no answers."""
+class LandmarkTask:
+    """One landmark network: what it is fed, its size, the sd of its targets in map cells, its yes-no answers."""
 
     kind: str
     batch: Callable[[Shards, Appearance, int, np.random.Generator], Batch]
@@ -36,12 +38,64 @@ class Task:
     flags: int = 1
     batch_size: int = 32
     peak_rate: float = 1.5e-3
+    channels: int = 2
+
+    def net(self) -> Any:
+        return LandmarkNet(self.landmarks, self.widths, self.flags)
+
+    def banks(self, seed: int) -> dict[str, Any]:
+        """What lies over the spine, drawn once a run."""
+        return dict(make_banks(48, seed))
+
+    def draw(
+        self, shards: Shards, banks: dict[str, Any], appearance_seed: int, rng: np.random.Generator
+    ) -> tuple[Any, ...]:
+        batch = self.batch(shards, Appearance(banks, appearance_seed), self.batch_size, rng)
+        return batch.image, batch.cells, batch.present, batch.known, batch.flags[:, : self.flags]
+
+    def loss(self, net: Any, parts: tuple[Any, ...]) -> Any:
+        return loss_of(net, parts, self.sigma_cells)
 
 
-TASKS = {
-    "levels": Task("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
-    "junctions": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
-    "close-ups": Task("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
+@dataclass(frozen=True)
+class ContrastTask:
+    """The network that tells injected contrast from bone in one image."""
+
+    widths: tuple[int, ...] = (16, 40, 64, 96, 128)
+    kind: str = "whole"
+    batch_size: int = 24
+    peak_rate: float = 2e-3
+    channels: int = 3
+    plumes: int = 400
+
+    def net(self) -> Any:
+        return ContrastNet(self.widths)
+
+    def banks(self, seed: int) -> dict[str, Any]:
+        """What lies over the spine, drawn once a run; nothing in it but "plumes" could pass for injected contrast."""
+        return {**make_banks(48, seed, pools=False), "plumes": plume_bank(self.plumes, seed)}
+
+    def draw(
+        self, shards: Shards, banks: dict[str, Any], appearance_seed: int, rng: np.random.Generator
+    ) -> tuple[Any, ...]:
+        around = {name: bank for name, bank in banks.items() if name != "plumes"}
+        appearance = Appearance(around, appearance_seed)
+        batch = contrast_batch(shards, appearance, banks["plumes"], self.batch_size, rng)
+        return batch.image, batch.truth, batch.counted
+
+    def loss(self, net: Any, parts: tuple[Any, ...]) -> Any:
+        image, truth, counted = parts
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(image.contiguous(memory_format=torch.channels_last))
+        return contrast_loss(logits.float(), truth, counted)
+
+
+Task = LandmarkTask | ContrastTask
+TASKS: dict[str, Task] = {
+    "levels": LandmarkTask("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
+    "junctions": LandmarkTask("close", junction_batch, 5, (32, 48, 64, 96), 0.8),
+    "close-ups": LandmarkTask("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
+    "contrast": ContrastTask(),
 }
 
 
@@ -62,13 +116,12 @@ class Batches(torch.utils.data.Dataset):
         number = self.first + index
         if self.state is None:
             torch.set_num_threads(1)
-            self.state = Shards(self.cache, self.task.kind, self.families), make_banks(48, self.seed)
+            self.state = Shards(self.cache, self.task.kind, self.families), self.task.banks(self.seed)
         shards, banks = self.state
         if number % 100 == 0:
             shards.refresh()
-        appearance = Appearance(banks, self.seed * 1_000_003 + number)
-        batch = self.task.batch(shards, appearance, self.task.batch_size, np.random.default_rng([self.seed, number]))
-        return batch.image, batch.cells, batch.present, batch.known, batch.flags[:, : self.task.flags]
+        rng = np.random.default_rng([self.seed, number])
+        return self.task.draw(shards, banks, self.seed * 1_000_003 + number, rng)
 
 
 def loss_of(net: Any, parts: tuple[Any, ...], sigma_cells: float) -> Any:
@@ -103,7 +156,7 @@ def train(
     """
     task = TASKS[name]
     torch.manual_seed(seed)
-    net = LandmarkNet(task.landmarks, task.widths, task.flags).to(memory_format=torch.channels_last)
+    net = task.net().to(memory_format=torch.channels_last)
     if earlier is not None:
         _start_from(net, earlier)
     averaged = {key: value.clone() for key, value in net.state_dict().items()}
@@ -127,7 +180,7 @@ def train(
         rate = task.peak_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * share)))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(net, parts, task.sigma_cells)
+        loss = task.loss(net, parts)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
