@@ -18,6 +18,7 @@ from fluorospread.imaging.profiles import (
     end_spread,
     follow_ridge,
     full_width_px,
+    refined_ridge,
     ridge_height,
     run_end,
     running_median,
@@ -35,6 +36,10 @@ _BESIDE_MM, _BEYOND_MM = 7.0, 25.0
 _FLANKS_MM, _NEAR_FLANKS_MM = (1.1, 2.2), (0.8, 1.25)
 
 
+# From these on, of its place and as a share of its width, what lies in line with a rod speaks against being it.
+_STRAY_MM, _STRAY_WIDTH, _MOST_STRAYING = 0.2, 0.35, 1.5
+
+
 @dataclass(frozen=True)
 class LineProfile:
     """A line resampled along the ridge that it follows.
@@ -46,8 +51,13 @@ class LineProfile:
     height, step
         (along,) of its core above the mean of its flanks (0 outside the field of view), and of the right flank
         above the left, in units of the image.
-    thin_height
-        (along,) of the core above flanks so near that only a line of this width has it, scaled to the plateau.
+    thin_height, thin_step
+        The same two with flanks so near that only a line of this width has such a height, scaled to the plateau.
+    astray_mm, spread_mm
+        (along,) how far the middle of what stands out lies from the line, and its 1 sd across: a rod of metal keeps
+        to 0.05 mm of its line and to its width, bone does not.
+    given
+        First and last sample between the ends that were given.
     plateau
         Median height between the ends that were given.
     width_mm
@@ -60,6 +70,10 @@ class LineProfile:
     height: Vector
     step: Vector
     thin_height: Vector
+    thin_step: Vector
+    astray_mm: Vector
+    spread_mm: Vector
+    given: tuple[int, int]
     plateau: float
     width_mm: float
     mm_per_px: float
@@ -73,17 +87,32 @@ class LineProfile:
     def ends(self, level: float) -> tuple[tuple[float, bool], tuple[float, bool]]:
         """Index (sub-sample) of both ends at a share `level` of the plateau, and whether the line really ends there."""
         reach, middle = self._reach(), len(self.height) // 2
-        first = run_end(self._even(), middle, -1, self.plateau, level * self.plateau, reach)
-        return first, run_end(self._even(), middle, 1, self.plateau, level * self.plateau, reach)
+        even, straying = self._even(), self._straying()
+        first = run_end(even, middle, -1, self.plateau, level * self.plateau, reach, straying)
+        return first, run_end(even, middle, 1, self.plateau, level * self.plateau, reach, straying)
 
     def end_spread_mm(self, end: End) -> float:
         """1 sd of where the line ends, by how much less the evidence is for its other possible ends on that side."""
-        return end_spread(self._even(), len(self.height) // 2, end[1], self.plateau, self._reach()) * self.mm_per_px
+        middle = len(self.height) // 2
+        spread = end_spread(self._even(), middle, end[1], self.plateau, self._reach(), self._straying())
+        return spread * self.mm_per_px
 
     def _even(self) -> Vector:
+        """Height over both flanks, or, where bone beside one of them hides it, up to the plateau over the lower one."""
         from scipy import ndimage
 
-        return np.asarray(ndimage.gaussian_filter1d(self.thin_height, 0.3 / self.mm_per_px))
+        height = ndimage.gaussian_filter1d(self.thin_height, 0.3 / self.mm_per_px)
+        step = ndimage.gaussian_filter1d(self.thin_step, 0.6 / self.mm_per_px)
+        return np.asarray(np.maximum(height, np.minimum(height + 0.5 * np.abs(step), self.plateau)))
+
+    def _straying(self) -> Vector:
+        """Evidence against a rod in every sample: how far its middle and its width are off, over what is usual here."""
+        body = slice(self.given[0], self.given[1] + 1)
+        width_mm = max(float(np.median(self.spread_mm[body])), 1e-6)
+        place_limit_mm = max(_STRAY_MM, 3.0 * robust_sd(self.astray_mm[body]))
+        width_limit_mm = max(_STRAY_WIDTH * width_mm, 3.0 * robust_sd(self.spread_mm[body]))
+        off = (self.astray_mm / place_limit_mm) ** 2 + ((self.spread_mm - width_mm) / width_limit_mm) ** 2
+        return np.asarray(np.clip(off, 0.0, _MOST_STRAYING))
 
     def _reach(self) -> int:
         return max(2, round(0.8 / self.mm_per_px))
@@ -181,14 +210,30 @@ def line_profile(image: FloatArray, valid: BoolArray, ends: tuple[PointPx, Point
     length_px = float(np.hypot(r1 - r0, c1 - c0))
     strip = strip_along(image, valid, ends, _BESIDE_MM / mm_per_px, _BEYOND_MM / mm_per_px)
     offset = follow_ridge(strip, 1.2 / mm_per_px, 2.0 / mm_per_px, (0.0, length_px))
+    offset, astray, spread = refined_ridge(strip, offset, 1.3 / mm_per_px, 0.5 / mm_per_px, (0.0, length_px))
     values = straightened(strip, offset)
     body = (strip.along_px >= 0) & (strip.along_px <= length_px)
     width_mm = full_width_px(values[body], strip.across_px, 2.5 / mm_per_px) * mm_per_px
     height, step = _height(strip, values, _FLANKS_MM, mm_per_px)
     plateau = float(np.median(height[body]))
-    thin, _ = _height(strip, values, _NEAR_FLANKS_MM, mm_per_px)
-    thin = thin * (plateau / max(float(np.median(thin[body])), 1e-9))
-    return LineProfile(strip, offset, values, height, step, thin, plateau, width_mm, mm_per_px)
+    thin, thin_step = _height(strip, values, _NEAR_FLANKS_MM, mm_per_px)
+    to_plateau = plateau / max(float(np.median(thin[body])), 1e-9)
+    given = np.flatnonzero(body)
+    return LineProfile(
+        strip=strip,
+        offset_px=offset,
+        values=values,
+        height=height,
+        step=step,
+        thin_height=thin * to_plateau,
+        thin_step=thin_step * to_plateau,
+        astray_mm=astray * mm_per_px,
+        spread_mm=spread * mm_per_px,
+        given=(int(given[0]), int(given[-1])),
+        plateau=plateau,
+        width_mm=width_mm,
+        mm_per_px=mm_per_px,
+    )
 
 
 def _height(

@@ -77,23 +77,66 @@ def follow_ridge(strip: Strip, reach_px: float, smooth_px: float, between_px: tu
     curvature = -ndimage.gaussian_filter1d(blurred, 1.5, axis=1, order=2)[body][:, near]
     peak = curvature.argmax(axis=1)
     where, strength = offsets[peak], np.maximum(curvature[np.arange(len(peak)), peak], 0.0)
-    middle, half = 0.5 * (between_px[0] + between_px[1]), max(0.5 * (between_px[1] - between_px[0]), 1.0)
-    along = (strip.along_px[body] - middle) / half
     # A stretch of strong bone must not outweigh the rest of the shaft.
     base_weight = np.minimum(strength, 1.5 * float(np.median(strength)) + 1e-12)
+    path = _parabola_through(where, base_weight, strip.along_px, between_px, 0.5)
+    return np.asarray(np.clip(path, -2.0 * reach_px, 2.0 * reach_px))
+
+
+def _parabola_through(
+    where: Vector, base_weight: Vector, along_px: Vector, between_px: tuple[float, float], floor_px: float
+) -> Vector:
+    """Robust parabola through `where`, given for the samples of `along_px` between two places; straight beyond them.
+
+    What lies farther from it than four times the spread of the rest, at least `floor_px`, does not count.
+    """
+    body = (along_px >= between_px[0]) & (along_px <= between_px[1])
+    middle, half = 0.5 * (between_px[0] + between_px[1]), max(0.5 * (between_px[1] - between_px[0]), 1.0)
+    along = (along_px[body] - middle) / half
+    design = np.stack([np.ones_like(along), along, along**2], axis=1)
     weight = base_weight.copy()
     fit = np.zeros(3)
     for _ in range(6):
         root = np.sqrt(weight)[:, None]
-        design = np.stack([np.ones_like(along), along, along**2], axis=1)
         fit = np.linalg.lstsq(design * root, where * root[:, 0], rcond=None)[0]
         off = where - design @ fit
-        scale = max(robust_sd(off), 0.5)
+        scale = max(robust_sd(off), floor_px)
         weight = base_weight * np.clip(1.0 - (off / (4.0 * scale)) ** 2, 1e-6, None) ** 2
-    everywhere = (strip.along_px - middle) / half
+    everywhere = (along_px - middle) / half
     inner = np.clip(everywhere, -1.0, 1.0)
     path = fit[0] + fit[1] * inner + fit[2] * inner**2 + (fit[1] + 2.0 * fit[2] * inner) * (everywhere - inner)
-    return np.asarray(np.clip(path, -2.0 * reach_px, 2.0 * reach_px))
+    return np.asarray(path, dtype=np.float64)
+
+
+def refined_ridge(strip: Strip, offset_px: Vector, reach_px: float, smooth_px: float,
+                  between_px: tuple[float, float]) -> tuple[Vector, Vector, Vector]:  # fmt: skip
+    """The followed ridge put through the middle of what stands out, that middle's distance from it, and its 1 sd across.
+
+    All (along,) in px. What stands out is taken above the straight line between the flanks at `reach_px`, weighted by
+    its square, which finds the middle of a rod to a tenth of a pixel.
+    """
+    middle, spread = _middle_and_spread(strip, offset_px, reach_px, smooth_px)
+    body = (strip.along_px >= between_px[0]) & (strip.along_px <= between_px[1])
+    if body.sum() < 8:
+        return offset_px, middle, spread
+    shift = _parabola_through(middle[body], np.ones(int(body.sum())), strip.along_px, between_px, 0.1)
+    shift = np.clip(shift, -0.5 * reach_px, 0.5 * reach_px)
+    return offset_px + shift, middle - shift, spread
+
+
+def _middle_and_spread(strip: Strip, offset_px: Vector, reach_px: float, smooth_px: float) -> tuple[Vector, Vector]:
+    from scipy import ndimage
+
+    near = np.abs(strip.across_px) <= reach_px
+    across = strip.across_px[near]
+    values = ndimage.gaussian_filter1d(straightened(strip, offset_px)[:, near].astype(np.float64), smooth_px, axis=0)
+    left, right = values[:, :2].mean(axis=1, keepdims=True), values[:, -2:].mean(axis=1, keepdims=True)
+    share = np.linspace(0.0, 1.0, len(across))[None, :]
+    weight = np.maximum(values - left - share * (right - left), 0.0) ** 2
+    total = weight.sum(axis=1) + 1e-12 * float(np.square(values).max() + 1e-30)
+    middle = (weight * across).sum(axis=1) / total
+    spread = np.sqrt((weight * (across[None, :] - middle[:, None]) ** 2).sum(axis=1) / total)
+    return middle, spread
 
 
 def straightened(strip: Strip, offset_px: Vector) -> FloatArray:
@@ -149,7 +192,13 @@ def running_median(values: Vector, window: int) -> Vector:
 
 
 def run_end(
-    height: Vector, from_index: int, step: int, plateau: float, level: float, reach: int = 4
+    height: Vector,
+    from_index: int,
+    step: int,
+    plateau: float,
+    level: float,
+    reach: int = 4,
+    straying: Vector | None = None,
 ) -> tuple[float, bool]:
     """Index (sub-sample) to which a run of about `plateau` height reaches from `from_index`, going by `step`.
 
@@ -158,10 +207,12 @@ def run_end(
     decides. The plateau follows the
     median of the last ten `reach` samples, between half and twice its start, as bone behind metal and display
     curves change its height. The end is then put where the height crosses `level` of the plateau's start, at
-    most `reach` samples farther. The second value is False when the run reaches the end of the data.
+    most `reach` samples farther. The second value is False when the run reaches the end of the data. `straying`
+    is evidence against each sample besides its height.
     """
     outwards = _outwards(height, from_index, step)
-    last = int(np.argmax(_end_evidence(outwards, plateau, reach)))
+    against = None if straying is None else _outwards(straying, from_index, step)
+    last = int(np.argmax(_end_evidence(outwards, plateau, reach, against)))
     beyond = last + 1
     while beyond < len(outwards) and outwards[beyond] >= level and beyond - last <= reach:
         beyond += 1
@@ -172,12 +223,15 @@ def run_end(
     return from_index + step * (beyond - 1 + share), True
 
 
-def end_spread(height: Vector, from_index: int, step: int, plateau: float, reach: int = 4) -> float:
+def end_spread(
+    height: Vector, from_index: int, step: int, plateau: float, reach: int = 4, straying: Vector | None = None
+) -> float:
     """1 sd in samples of where a run ends, over all places where it might: how sure `run_end` can be.
 
     Evidence is taken for a log-likelihood, as if every `reach` samples were one measurement.
     """
-    evidence = _end_evidence(_outwards(height, from_index, step), plateau, reach)
+    against = None if straying is None else _outwards(straying, from_index, step)
+    evidence = _end_evidence(_outwards(height, from_index, step), plateau, reach, against)
     share = np.exp((evidence - evidence.max()) / reach)
     share /= share.sum()
     places = np.arange(len(share))
@@ -188,7 +242,7 @@ def _outwards(height: Vector, from_index: int, step: int) -> Vector:
     return height[from_index::step] if step > 0 else height[from_index::-1]
 
 
-def _end_evidence(outwards: Vector, plateau: float, reach: int) -> Vector:
+def _end_evidence(outwards: Vector, plateau: float, reach: int, against: Vector | None) -> Vector:
     """Evidence that a run ends at each sample, going outwards."""
     memory = 10 * reach
     before = np.concatenate([np.full(memory, plateau), outwards[:-1]])
@@ -196,6 +250,8 @@ def _end_evidence(outwards: Vector, plateau: float, reach: int) -> Vector:
     local = np.clip(local, 0.5 * plateau, 2.0 * plateau)
     off = (outwards - local) / local
     evidence = np.clip(1.0 - (off / np.where(off < 0, 0.42, 0.7)) ** 2, -2.0, 1.0)
+    if against is not None:
+        evidence = np.maximum(evidence - against, -2.0)
     # A shaft ends in a step; bone in line with it only fades.
     side = max(2, 5 * reach // 2)
     sums = np.cumsum(np.concatenate([[0.0], np.full(side, outwards[0]), outwards, np.full(side, outwards[-1])]))

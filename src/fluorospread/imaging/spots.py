@@ -133,7 +133,8 @@ def ray_from(
 ) -> Ray | None:
     """The clearest thin run of metal that starts at `centre`, looked for between two distances; None without.
 
-    Its height counts over the higher of its two flanks, so that no edge of bone passes for it.
+    Its direction is where it stands out most over the higher of its two flanks, so that no edge of bone passes for it;
+    then its height counts over their mean, as bone beside it does not end it.
     """
     from scipy import ndimage
 
@@ -144,12 +145,13 @@ def ray_from(
     rows = centre[0] + distance[None, :, None] * d_r - across * d_c
     cols = centre[1] + distance[None, :, None] * d_c + across * d_r
     values = ndimage.map_coordinates(image, [rows, cols], order=1, mode="nearest")
-    height = values[..., 3:6].mean(axis=2) - np.maximum(values[..., :3].mean(axis=2), values[..., 6:].mean(axis=2))
+    core, left, right = values[..., 3:6].mean(axis=2), values[..., :3].mean(axis=2), values[..., 6:].mean(axis=2)
+    height = core - np.maximum(left, right)
     one_mm = max(2, round(2.0 / mm_per_px))
     gathered = np.cumsum(np.minimum(height, 6.0 * least) - 0.8 * least, axis=1)
     best = int(np.argmax(gathered.max(axis=1)))
     last = int(np.argmax(gathered[best]))
-    profile: npt.NDArray[np.float64] = height[best].astype(np.float64)
+    profile: npt.NDArray[np.float64] = (core - 0.5 * (left + right))[best].astype(np.float64)
     # What lies behind the tip may go on in line with the shaft: its beginning sets the height.
     first = profile[: min(last, 3 * one_mm) + 1]
     plateau = float(np.median(first))
@@ -157,7 +159,11 @@ def ray_from(
         return None
     index, ended = run_end(profile, len(first) // 2, 1, plateau, 0.4 * plateau, max(2, round(0.8 * one_mm)))
     stop = round(index)
-    if not ended or stop < one_mm or ndimage.uniform_filter1d(profile[: stop + 1], one_mm)[:-1].min() < 0.6 * plateau:
+    if not ended or stop < one_mm:
+        return None
+    # The last millimetre is the tip itself, blurred.
+    even = ndimage.uniform_filter1d(profile[: stop + 1], one_mm)[: max(1, stop - one_mm)]
+    if even.min() < 0.6 * plateau:
         return None
     after = profile[stop + 1 : stop + 1 + 2 * one_mm]
     if after.size and after.mean() > 0.5 * plateau:

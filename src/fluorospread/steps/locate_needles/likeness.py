@@ -13,22 +13,25 @@ from fluorospread.steps.locate_needles.lines import Line
 _JUNCTION_LATERAL_MM = 27.0
 # Fitted on tuning images and films without needles; see docs/steps/locate_needles.md.
 _SHAFT_WEIGHTS = {
-    "scatter": -0.43,
-    "background": -0.91,
-    "wide": -1.69,
-    "narrow": -0.74,
-    "lowest": -1.57,
-    "noise": 0.92,
-    "height": 0.4,
-    "hub": 0.83,
-    "spot": 2.42,
-    "bend": -1.57,
-    "midline": -1.52,
-    "lower drop": 0.38,
-    "higher drop": 1.03,
-    "votes": 2.05,
+    "scatter": -1.02,
+    "background": -1.79,
+    "width": -2.89,
+    "lowest": -1.16,
+    "height": -0.76,
+    "hub": 1.09,
+    "disc": 0.69,
+    "salience": 1.07,
+    "leaves": 1.06,
+    "wander": -1.51,
+    "bend": -1.45,
+    "midline": -1.13,
+    "lower drop": 0.25,
+    "higher drop": 0.66,
+    "votes": 1.31,
 }
-_SHAFT_CONSTANT = -0.11
+_SHAFT_CONSTANT = 5.12
+# 1 sd across of what a shaft of 22 to 25 G shows, weighted by the square of its height, blur included.
+_SHAFT_SPREAD_MM = 0.22
 _TAIL_WEIGHTS = {"hub": 0.97, "spot": 1.01, "lateral": 0.98, "leaves": 0.19, "target": 1.36}
 
 
@@ -36,16 +39,19 @@ def shaft_measures(line: Line, levels_known: bool) -> dict[str, float]:
     """What counts for and against a line being a shaft, by name."""
     profile, run = line.profile, line.run
     drops = [profile.drop_at(end) for end in line.ends]
+    strength = max(disc.strength for disc in line.discs)
+    salience = max(disc.salience for disc in line.discs)
     return {
         "scatter": min(run.scatter / 0.2, 4.0),
         "background": min(run.background / 0.3, 5.0),
-        "wide": max(profile.width_mm - 0.7, 0.0) / 0.4,
-        "narrow": max(0.6 - profile.width_mm, 0.0) / 0.2,
+        "width": min(abs(line.spread_mm - _SHAFT_SPREAD_MM) / 0.05, 4.0),
         "lowest": float(np.clip(run.lowest / 0.35, 0.0, 4.0)),
-        "noise": float(np.log(max(profile.plateau / run.noise, 1.0) / 20.0)),
         "height": float(np.log(profile.plateau / line.least_height / 2.0)),
         "hub": float(np.clip(np.log(max(*line.hubs, 0.3) / 0.6), -0.7, 1.5)),
-        "spot": float(max(line.spots) > 0),
+        "disc": float(np.clip(np.log(max(strength, 1e-3) / 0.3), -1.5, 1.2)),
+        "salience": float(np.clip(np.log(max(salience, 5.0) / 15.0), -1.0, 1.5)),
+        "leaves": float(any(line.leaves)),
+        "wander": min(line.wander_mm / 0.05, 4.0),
         "bend": min(profile.bend_mm(line.first, line.last), 3.0),
         "midline": float(levels_known and max(line.lateral_mm) < 9.0),
         "lower drop": float(np.clip(min(drops), -1.0, 2.0)),

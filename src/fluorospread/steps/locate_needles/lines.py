@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fluorospread.imaging.line_profile import End, LineProfile, Run, line_profile, run_between
+from fluorospread.imaging.normalisation import robust_sd
 from fluorospread.imaging.ridges import Segment, ridge_points, straight_segments
+from fluorospread.imaging.spots import Spot
 from fluorospread.model.geometry import PointPx
 from fluorospread.steps.locate_needles.searched import SearchedFrame
 from fluorospread.steps.locate_needles.settings import NeedleSettings
 
 # Pieces of one shaft, broken where bone hides it, lie in line like this.
 _IN_LINE_DEG, _IN_LINE_MM, _GAP_MM = 3.0, 1.5, 30.0
+
+
+@dataclass(frozen=True)
+class EndDisc:
+    """The most salient disc in which a line ends: strength over the line's height, and salience; 0 without."""
+
+    strength: float = 0.0
+    salience: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,10 @@ class Line:
         Height of what lies there, averaged over 1.6 mm of width, over the line's own: about a half of a bare end.
     spots
         Strength, over the least height of a shaft, of the dense spot in which it ends; 0 without.
+    discs
+        What may be its hub, for all that is weaker than that, too.
+    wander_mm, spread_mm
+        How far, as 1 robust sd, the middle of what stands out leaves the line; 1 sd across of what stands out.
     places, lateral_mm
         Where the ends lie in the searched frame, and how far from the midline (0 where none is known).
     votes
@@ -43,6 +58,9 @@ class Line:
     leaves: tuple[bool, bool]
     hubs: tuple[float, float]
     spots: tuple[float, float]
+    discs: tuple[EndDisc, EndDisc]
+    wander_mm: float
+    spread_mm: float
     places: tuple[PointPx, PointPx]
     lateral_mm: tuple[float, float]
     votes: float
@@ -108,13 +126,17 @@ def measured_line(frame: SearchedFrame, segment: Segment, settings: NeedleSettin
     if length_mm < settings.least_length_mm:
         return "lines are too short"
     places = (profile.point(start), profile.point(stop))
+    within = slice(round(start), round(stop) + 1)
     return Line(
         profile=profile,
         run=run_between(profile, round(start), round(stop)),
         ends=ends,
         leaves=(not start_closed or profile.at_field_edge(ends[0]), not stop_closed or profile.at_field_edge(ends[1])),
         hubs=(_hub(profile, ends[0], length_mm), _hub(profile, ends[1], length_mm)),
-        spots=(_spot_at(frame, profile, ends[0], settings), _spot_at(frame, profile, ends[1], settings)),
+        spots=(_spot_at(frame, profile, ends[0]), _spot_at(frame, profile, ends[1])),
+        discs=(_disc_at(frame, profile, ends[0]), _disc_at(frame, profile, ends[1])),
+        wander_mm=robust_sd(profile.astray_mm[within]),
+        spread_mm=float(np.median(profile.spread_mm[within])),
         places=places,
         lateral_mm=(frame.lateral_mm(places[0]), frame.lateral_mm(places[1])),
         votes=segment.weight,
@@ -126,15 +148,34 @@ def _hub(profile: LineProfile, end: End, length_mm: float) -> float:
     return profile.broad_height(end, length_mm) / profile.plateau
 
 
-def _spot_at(frame: SearchedFrame, profile: LineProfile, end: End, settings: NeedleSettings) -> float:
+# A line runs through the hub or ends before it: how far within and beyond its end, and beside it, a hub's disc lies.
+_WITHIN_MM, _BEYOND_MM = 4.0, 3.5
+
+
+def _spot_at(frame: SearchedFrame, profile: LineProfile, end: End) -> float:
     """Strength, over the least height of a shaft, of the spot in which a line's end lies; 0 without."""
+    found = _at_end(frame.spots, frame, profile, end, 1.5)
+    return max((spot.strength for spot in found), default=0.0) / frame.least_height
+
+
+def _disc_at(frame: SearchedFrame, profile: LineProfile, end: End) -> EndDisc:
+    found = _at_end(frame.discs, frame, profile, end, 1.2)
+    if not found:
+        return EndDisc()
+    disc = max(found, key=lambda one: one.salience)
+    return EndDisc(disc.strength / profile.plateau, disc.salience)
+
+
+def _at_end(
+    spots: Sequence[Spot], frame: SearchedFrame, profile: LineProfile, end: End, beside_mm: float
+) -> list[Spot]:
     place, scale = profile.point(end[0]), frame.mm_per_px
     direction = profile.strip.direction
-    strongest = 0.0
-    for spot in frame.spots:
+    found = []
+    for spot in spots:
         away = (spot.centre[0] - place[0], spot.centre[1] - place[1])
-        along = end[1] * (away[0] * direction[0] + away[1] * direction[1])
-        beside = abs(away[1] * direction[0] - away[0] * direction[1])
-        if -4.0 <= along * scale <= settings.spot_beyond_mm and beside * scale <= 1.5:
-            strongest = max(strongest, spot.strength / frame.least_height)
-    return strongest
+        along_mm = end[1] * (away[0] * direction[0] + away[1] * direction[1]) * scale
+        off_mm = abs(away[1] * direction[0] - away[0] * direction[1]) * scale
+        if -_WITHIN_MM <= along_mm <= _BEYOND_MM and off_mm <= beside_mm:
+            found.append(spot)
+    return found

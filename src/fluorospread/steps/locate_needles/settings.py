@@ -42,8 +42,6 @@ class NeedleSettings:
         Scale of the dense spot that a hub makes, and its least strength over the least height of a shaft.
     spot_salience
         Salience from which a spot of that strength is taken for a hub, and one of 0.7 of it, too.
-    spot_beyond_mm
-        How far beyond the end of a shaft the middle of its hub's spot may lie.
     least_end_on_log_odds, least_plain_log_odds
         That a disc is the hub of a needle seen along its shaft; the second for one that is plainly a hub besides.
     end_on_salience
@@ -89,7 +87,6 @@ class NeedleSettings:
     spot_sigma_mm: float = 0.85
     spot_over_least: float = 1.2
     spot_salience: tuple[float, float] = (17.0, 25.0)
-    spot_beyond_mm: float = 3.5
     least_end_on_log_odds: float = -0.6
     least_plain_log_odds: float = -1.5
     end_on_salience: float = 70.0
