@@ -22,12 +22,13 @@ from fluorospread.dicom.writable_image import (
 )
 from fluorospread.dicom.write_radiograph import write_radiograph
 from fluorospread.errors import OutputError
+from fluorospread.model.case import Role
 from fluorospread.model.geometry import ColumnsTowards, RowsTowards
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL
 from fluorospread.pipeline.read_film import ImplantOptions, read_film
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, TRUTH_SCHEMA, image_json
 from fluorospread.simulation.cases import Split
-from fluorospread.simulation.implant import ImplantedCase, implant, sample_implant
+from fluorospread.simulation.implant import ImplantedCase, ImplantRecipe, implant, sample_implant
 from fluorospread.simulation.render_case import SimulatedImage
 
 STANDING_NOTE = "Needles and contrast SIMULATED in a real film. Research use only, not for diagnosis."
@@ -58,7 +59,7 @@ def implant_case(
         The folder cannot be written.
     """
     film, sha256 = read_film(image, points, options)
-    case = implant(film, sample_implant(film, split, index, options.images.roles, options.seed))
+    case = implant(film, sample_implant(film, split, index, options.images.roles, options.seed, options.contrast))
     write_implanted_case(case, folder / case.recipe.case_id, image.name, sha256)
     return case
 
@@ -76,7 +77,7 @@ def write_implanted_case(case: ImplantedCase, folder: Path, film_file: str, film
         "# Contrast and needles simulated in a real film.",
         f'case_id = "{recipe.case_id}"',
         f'protocol = "{DEFAULT_PROTOCOL}"',
-        f"contrast_given = {'true' if recipe.spreads else 'false'}",
+        *_contrast_given(recipe),
         "",
         "[images]",
         *(f'{image.role.value} = "{image.role.value}.dcm"' for image in case.images),
@@ -90,6 +91,13 @@ def write_implanted_case(case: ImplantedCase, folder: Path, film_file: str, film
         write_atomically(folder / TRUTH_FILE, (truth + "\n").encode("utf-8"))
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give a writable folder") from error
+
+
+def _contrast_given(recipe: ImplantRecipe) -> tuple[str, ...]:
+    """What case.toml declares: nothing where a post image shows none, so that it is searched all the same."""
+    if recipe.spreads:
+        return ("contrast_given = true",)
+    return () if Role.POST in recipe.images else ("contrast_given = false",)
 
 
 def _writable(case: ImplantedCase, image: SimulatedImage, number: int) -> WritableImage:

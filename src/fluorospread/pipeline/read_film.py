@@ -21,6 +21,9 @@ from fluorospread.pipeline.gather_case import safe_case_id
 from fluorospread.simulation.film_scale import log_per_unit
 from fluorospread.simulation.implant import Film
 
+# Longer side of a lumbar film where nothing gives its scale.
+_ASSUMED_FIELD_MM = 300.0
+
 
 class ImplantImages(StrEnum):
     """Which images of a case are made of one film."""
@@ -58,6 +61,8 @@ class ImplantOptions:
         By default what the file says, else patient-left, as films are hung.
     polarity
         "bone-bright" or "bone-dark", as stored.
+    contrast
+        False leaves contrast out of a post image: a pair in which whatever is found is false.
     """
 
     images: ImplantImages = ImplantImages.PAIR
@@ -67,6 +72,7 @@ class ImplantOptions:
     spacing_mm: float | None = None
     columns_towards: ColumnsTowards | None = None
     polarity: str | None = None
+    contrast: bool = True
 
     def __post_init__(self) -> None:
         if (self.relation is Relation.LOG) != (self.log_per_grey is not None):
@@ -107,6 +113,33 @@ def read_film(image: Path, points: Path, options: ImplantOptions) -> tuple[Film,
         columns,
         _rows_towards(marked),
         tuple(assumed),
+    )
+    return film, read.sha256
+
+
+def read_bare_film(image: Path, options: ImplantOptions) -> tuple[Film, str]:
+    """A picture of which no reader marked anything, to be moved only; and the SHA-256 of its file.
+
+    Its pixels keep their own unit: no needle or contrast can be put in.
+
+    Raises
+    ------
+    InputError
+        The picture cannot be read.
+    """
+    given = None if options.spacing_mm is None else (options.spacing_mm, options.spacing_mm)
+    read = read_radiograph(image, ReadOverrides(given, options.columns_towards, None, options.polarity))
+    pixels = np.array(read.pixels())
+    known = read.geometry.mm_per_px
+    mm_per_px = known or _ASSUMED_FIELD_MM / max(read.shape)
+    columns, assumed = _columns_towards(read)
+    if known is None:
+        assumed.append(f"the longer side is {_ASSUMED_FIELD_MM:.0f} mm of the patient")
+    natural = read.quantity is Quantity.NATURAL_LOG
+    step = _grey_step(pixels[read.field_of_view])
+    name = safe_case_id(image.stem)
+    film = Film(
+        name, pixels, read.field_of_view, mm_per_px, {}, {}, step, natural, columns, RowsTowards.FEET, tuple(assumed)
     )
     return film, read.sha256
 

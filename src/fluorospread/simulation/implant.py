@@ -85,8 +85,6 @@ class Film:
     def __post_init__(self) -> None:
         if self.log_path.shape != self.open_field.shape:
             raise UsageError(f"field of view {self.open_field.shape} does not fit film {self.log_path.shape}")
-        if not any(level in JUNCTION_LEVELS for level, _ in self.junctions):
-            raise UsageError(f"{self.name}: no SAP-TP junction from L3 to S1 is marked; nothing can be put in")
 
     def carm(self) -> CArm:
         """A beam whose spine plane holds the film at its scale, the film's middle being the isocentre."""
@@ -113,7 +111,8 @@ class ImplantRecipe:
     Attributes
     ----------
     images
-        PRE (film as it is), NEEDLE (with needles), POST (with contrast and needles, moved), each at most once.
+        PRE (film as it is), NEEDLE (with needles), POST (moved, with needles, and with contrast where there are
+        spreads), each at most once.
     exposure
         Its beam and scatter attenuate what is put in; its dose is the film's own.
     motion_mm
@@ -138,7 +137,7 @@ class ImplantRecipe:
             raise UsageError(f"{self.case_id}: implanted images are pre, needle or post, got {self.images}")
         if len(set(self.images)) != len(self.images):
             raise UsageError(f"{self.case_id}: each role is imaged once")
-        if (Role.POST in self.images) != bool(self.spreads):
+        if self.spreads and Role.POST not in self.images:
             raise UsageError(f"{self.case_id}: contrast goes into a post image, and only there")
         if not 0.0 <= self.motion_mm <= 6.0 or not 0.9 <= self.gain <= 1.1:
             raise UsageError(f"{self.case_id}: motion lies in 0..6 mm and gain in 0.9..1.1")
@@ -155,20 +154,32 @@ class ImplantedCase:
     cut_px: int
 
 
-def sample_implant(film: Film, split: Split, index: int, images: tuple[Role, ...], seed: int = 0) -> ImplantRecipe:
+def sample_implant(
+    film: Film, split: Split, index: int, images: tuple[Role, ...], seed: int = 0, contrast: bool = True
+) -> ImplantRecipe:
     """Random implant `index` of a split for one film; the same arguments give the same recipe.
 
     Plume families, punctures and spreads are drawn as for wholly simulated cases of the split, then kept to
     the junctions that the reader marked.
 
+    Parameters
+    ----------
+    contrast
+        False leaves contrast out of a post image: a pair in which whatever is found is false.
+
     Raises
     ------
     UsageError
-        When the reader's junctions do not let contrast be put in.
+        When the reader's junctions do not let needles or contrast be put in. A pair of PRE and POST without contrast
+        needs none: it is the film and the film moved.
     """
     name = [ord(letter) for letter in film.name]
-    with_contrast = Role.POST in images
-    case_id = f"{film.name}-{'-'.join(role.value for role in images)}-{split.value}-{index:04d}"
+    with_contrast = contrast and Role.POST in images
+    moved_only = not contrast and images == (Role.PRE, Role.POST)
+    if not (moved_only or any(level in JUNCTION_LEVELS for level, _ in film.junctions)):
+        raise UsageError(f"{film.name}: no SAP-TP junction from L3 to S1 is marked; nothing can be put in")
+    kind = "-".join(role.value for role in images) + ("-empty" if Role.POST in images and not contrast else "")
+    case_id = f"{film.name}-{kind}-{split.value}-{index:04d}"
     for again in range(200):
         rng = np.random.default_rng([_IMPLANT_STREAM, list(Split).index(split), index, seed, again, *name])
         drawn = sample_recipe(rng, PLUME_FAMILIES[split], case_id)
@@ -176,7 +187,8 @@ def sample_implant(film: Film, split: Split, index: int, images: tuple[Role, ...
             continue
         punctures = tuple(p for p in drawn.punctures if (p.level, p.side) in film.junctions)
         spreads = tuple(s for spread in drawn.spreads if (s := _kept_to_marked(spread, film)) is not None)
-        if (punctures or images == (Role.PRE,)) and bool(spreads) == with_contrast:
+        without_target = images == (Role.PRE,) or (moved_only and not film.junctions)
+        if (punctures or without_target) and bool(spreads) == with_contrast:
             motion_mm = float(rng.uniform(1.0, 6.0)) if len(images) > 1 else 0.0
             gain = float(rng.uniform(0.9, 1.1)) if len(images) > 1 else 1.0
             gauges = rng.choice(list(RADII_MM), size=len(punctures))
@@ -317,7 +329,8 @@ def _truth_of_case(
     shown = next((t for t in truths if t.areal_iodine_mg_cm2 is not None), None)
     coverage = () if shown is None else coverage_of(shown)
     punctures = punctures_of(landmarks_mm, needles)
-    outcome = outcome_of(coverage, punctures, bool(recipe.spreads))
+    # In an image after the injection that shows no contrast, no junction is covered.
+    outcome = outcome_of(coverage, punctures, Role.POST in recipe.images)
     judged = truths[-1] if shown is None else shown
     seen = {(j.level, j.side) for j in judged.junctions if j.in_view}
     if not seen.issuperset(_PROTOCOL_JUNCTIONS) or recipe.images == (Role.PRE,):

@@ -173,9 +173,31 @@ def test_a_lone_junction_takes_no_contrast():
         sample_implant(film(junctions={(L5, LEFT): JUNCTIONS[L5, LEFT]}), Split.TUNING, 0, (Role.POST,))
 
 
-def test_a_film_without_junctions_is_refused():
+@pytest.mark.parametrize("images", [(Role.NEEDLE,), (Role.NEEDLE, Role.POST), (Role.PRE, Role.POST)])
+def test_nothing_is_put_into_a_film_without_junctions(images):
     with pytest.raises(UsageError, match="no SAP-TP junction"):
-        film(junctions={})
+        sample_implant(film(junctions={}), Split.TUNING, 0, images)
+
+
+def test_a_film_without_junctions_can_be_moved():
+    recipe = sample_implant(film(junctions={}), Split.TUNING, 0, (Role.PRE, Role.POST), contrast=False)
+    assert recipe.punctures == recipe.spreads == ()
+    assert recipe.motion_mm > 0
+
+
+def test_a_pair_without_contrast_gains_needles_and_nothing_else():
+    drawn = sample_implant(film(), Split.JUDGING, 4, (Role.PRE, Role.POST), contrast=False)
+    recipe = dataclasses.replace(drawn, motion_mm=0.0, gain=1.0, exposure=CLEAN)
+    assert recipe.case_id == "film-pre-post-empty-judging-0004"
+    case = implant(film(), recipe)
+    pre, post = case.images
+    gained = (post.log_path - pre.log_path) > 0.05
+    assert gained.any()
+    # Steel takes a thousandth of the image, contrast would take some twentieth.
+    assert gained.mean() < 0.005
+    assert post.truth.contrast_mask is None
+    # Someone injected, as far as anyone knows, and no junction is covered.
+    assert case.truth.outcome is Outcome.NOT_VERIFIED
 
 
 @pytest.mark.parametrize(
