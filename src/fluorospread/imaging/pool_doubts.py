@@ -5,7 +5,7 @@ What falls short of one is not contrast, but does not disprove it either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,9 @@ class PoolSettings:
         Share of the outline that runs along gas, and that runs at the field's edge, from which an area is turned down.
     least_over_losses
         An area must rise by this many times what the most losing tenth of the field lost at least, gas left out.
+    least_over_losses_beside, largest_loss_beside
+        The same two limits for an area of `least_main_mm2` beside a pool that passed every test: contrast was injected
+        then, and what moved by itself would have lost beside it what it gained.
     loss_reach_mm, largest_loss
         An area is turned down where the loss within this reach of it is more than that share of its gain: what
         moved by less than the reach has lost elsewhere what it gained here. What of the area lies beyond that reach is
@@ -101,11 +104,20 @@ class PoolSettings:
     largest_along_gas: float = 0.5
     largest_at_edge: float = 0.12
     least_over_losses: float = 6.2
+    least_over_losses_beside: float = 4.0
+    largest_loss_beside: float = 0.1
     loss_reach_mm: float = 15.0
     largest_loss: float = 0.4
     alike: float = 1.6
     hole_mm: float = 3.0
     dark_levels: float = 2.0
+
+
+def beside_proven(settings: PoolSettings) -> PoolSettings:
+    """Settings for a large area beside a pool that is beyond doubt."""
+    return replace(
+        settings, least_over_losses=settings.least_over_losses_beside, largest_loss=settings.largest_loss_beside
+    )
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from fluorospread.imaging.normalisation import BoolArray, FloatArray, robust_sd,
 from fluorospread.imaging.outlines import fill_small_holes, grown, hysteresis, lobes, regions
 from fluorospread.imaging.pool_doubts import (
     BESIDE_LOSS,
+    LIKE_LOSSES,
     NO_BACKGROUND,
     Losses,
     PoolSettings,
     Scene,
+    beside_proven,
     beyond_losses,
     doubt_about,
     losses_of,
@@ -124,7 +126,9 @@ def find_pools(
     notes = [f"{area:.0f} mm² not taken for contrast: {doubt}" for doubt, area in search.turned_down.items()]
     if metal.any():
         notes.append("a needle in one of the two images was left out of the difference")
-    open_question = (left | dark | metal | weak | search.doubtful) & ~search.kept & valid
+    # A pool reaches farther than a needle with its flanks is wide, so what lies beside tells of what lies beneath.
+    hidden = ~grown(~metal, 2.0 * settings.least_radius_mm / mm_per_px)
+    open_question = (left | dark | hidden | weak | search.doubtful) & ~search.kept & valid
     return Pools(
         search.kept,
         _height(search, level),
@@ -183,13 +187,17 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: Scene, adaptive: bool, 
     doubtful = _weak_areas(wide > settings.wonder_levels * level, filled, mm_per_px, settings)
     turned_down: dict[str, float] = {}
     losses = losses_of(signal, wide, filled, scene)
-    for lobe in lobes(filled, settings.neck_mm / mm_per_px):
+    parts = lobes(filled, settings.neck_mm / mm_per_px)
+    # What rises most is judged first: a pool that is beyond doubt speaks for a fainter one.
+    for lobe in sorted(parts, key=lambda part: -rise_of(wide[part.window], part.pixels, level)):
         area_mm2 = lobe.area_px * mm_per_px**2
         if area_mm2 < settings.least_area_mm2 or lobe.largest_radius_px * mm_per_px < settings.least_radius_mm:
             continue
         pixels = np.zeros_like(kept)
         lobe.paint(pixels)
         claimed, doubt = _claimed(pixels, wide, losses, scene, settings)
+        if doubt == LIKE_LOSSES and area_mm2 >= settings.least_main_mm2 and _proven(kept, scene, settings):
+            claimed, doubt = _claimed(pixels, wide, losses, scene, beside_proven(settings))
         open_question = pixels & ~claimed
         if doubt and open_question.any():
             open_mm2 = float(open_question.sum()) * mm_per_px**2
@@ -206,6 +214,11 @@ def _search(signal: FloatArray, quiet: BoolArray, scene: Scene, adaptive: bool, 
     if kept.any() and not (kept & ~weak).any():
         turned_down[_SMALL] = turned_down.get(_SMALL, 0.0) + float(kept.sum()) * mm_per_px**2
     return _Search(kept & ~weak, calm, noise, blur_mm, turned_down, doubtful | weak, owned)
+
+
+def _proven(kept: BoolArray, scene: Scene, settings: PoolSettings) -> bool:
+    """Whether a pool was found that is large enough to stand alone."""
+    return bool(kept.any()) and regions(kept)[0].area_px * scene.mm_per_px**2 >= settings.least_main_mm2
 
 
 def _claimed(

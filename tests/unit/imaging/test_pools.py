@@ -83,6 +83,30 @@ def test_a_gain_no_larger_than_what_soft_tissue_loses_all_over_is_neither_claime
     assert found.undecidable[disc(120, 120, 18)].mean() > 0.8
 
 
+def test_a_faint_area_as_large_as_a_pool_is_claimed_beside_a_pool_beyond_doubt_and_not_alone():
+    # It rises 2.5 outline levels, a little less than six times what the field loses.
+    faint, strong = disc(120, 60, 27), disc(120, 180, 27)
+    alone, beside = (
+        find_pools(
+            change(NOTHING, NOTHING, 0.5 * faint + with_pool * strong, -1.25 * LEVEL * ALL_OVER),
+            LEVEL, MM_PER_PX, adaptive=False,
+        )
+        for with_pool in (0.0, 1.0)
+    )  # fmt: skip
+    assert not alone.mask.any()
+    assert alone.undecidable[disc(120, 60, 20)].mean() > 0.8
+    assert beside.mask[disc(120, 60, 20)].all()
+    assert beside.mask[disc(120, 180, 20)].all()
+
+
+def test_a_needle_hides_no_pool_as_it_is_narrower_than_one():
+    bar = (np.abs(ROWS - 120) <= 1) & (np.abs(COLS - 120) <= 40)
+    found = find_pools(change(NOTHING, NOTHING, NOTHING, 0.4 * bar), LEVEL, MM_PER_PX, adaptive=False)
+    assert any("a needle" in note for note in found.notes)
+    assert not found.mask.any()
+    assert found.undecidable[bar].mean() < 0.05
+
+
 def test_gas_that_arrived_elsewhere_does_not_speak_against_a_pool():
     iodine = disc(120, 120, 26)
     found = find_pools(change(NOTHING, ALL_OVER, iodine), LEVEL, MM_PER_PX, adaptive=False)
