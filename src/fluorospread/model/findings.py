@@ -193,9 +193,12 @@ class ContrastMask:
     iodine_relative_uncertainty
         1 sd of the iodine scale as a fraction (scatter, spectrum), None without iodine.
     outline_uncertainty_px
-        1 sd of the outline's place.
+        1 sd of the outline's place, typical of its whole length.
     detection_limit_mg_cm2
         Smallest areal iodine told from noise (derived from the noise of this image), None without iodine.
+    outline_sd
+        (n, 3) float32: row and column of points along the outline, and 1 sd (px) of its place there: steep edges are
+        better known than faint ones. None where `outline_uncertainty_px` serves for all of it.
     undecidable
         (rows, cols), True where moved gas, metal or an unclear area leaves open whether contrast is there; or None.
     cleared
@@ -221,12 +224,13 @@ class ContrastMask:
     notes: tuple[str, ...] = ()
     undecidable: BoolImage | None = None
     cleared: BoolImage | None = None
+    outline_sd: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if (self.status is ContrastStatus.FOUND) != (self.mask is not None):
             raise ValueError("a mask goes with status found, and only with it")
         if self.status is not ContrastStatus.FOUND and not self.reason:
             raise ValueError("contrast that is not found needs a reason")
-        for array in (self.mask, self.signal, self.areal_iodine_mg_cm2, self.undecidable, self.cleared):
+        for array in (self.mask, self.signal, self.areal_iodine_mg_cm2, self.undecidable, self.cleared, self.outline_sd):
             if array is not None:
                 array.setflags(write=False)

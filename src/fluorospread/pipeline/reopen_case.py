@@ -44,8 +44,17 @@ class ReopenedCase:
             return None
         if mask is None or not mask.any():
             reason = self.contrast.reason or "the outline was erased by a person"
-            return replace(self.contrast, status=ContrastStatus.NOT_FOUND, reason=reason, mask=None, alignment=None)
-        return replace(self.contrast, status=ContrastStatus.FOUND, reason="", mask=mask, alignment=None)
+            return replace(
+                self.contrast,
+                status=ContrastStatus.NOT_FOUND,
+                reason=reason,
+                mask=None,
+                alignment=None,
+                outline_sd=None,
+            )
+        return replace(
+            self.contrast, status=ContrastStatus.FOUND, reason="", mask=mask, alignment=None, outline_sd=None
+        )
 
 
 def reopen_case(

@@ -370,7 +370,7 @@ def _covered(
         return Coverage(junction.level, junction.side, Answer.UNDETERMINED, reason)
     margin = _margin(mask, row, col, unit)
     carried = contrast.alignment.uncertainty_px if contrast.alignment is not None else 0.0
-    sigma = float(np.sqrt(junction.uncertainty_px**2 + contrast.outline_uncertainty_px**2 + carried**2))
+    sigma = float(np.sqrt(junction.uncertainty_px**2 + _outline_sd_near(contrast, row, col) ** 2 + carried**2))
     decided = settings.decision_sds * sigma
     pixel_mm = geometry.mm_per_px
     off, needed = _length(abs(margin), pixel_mm), _length(decided, pixel_mm)
@@ -394,6 +394,14 @@ def _covered(
         margin_px=margin,
         sigma_px=sigma,
     )
+
+
+def _outline_sd_near(contrast: ContrastMask, row: float, col: float) -> float:
+    """1 sd, px, of the place of that part of the outline which is nearest to a point."""
+    if contrast.outline_sd is None:
+        return contrast.outline_uncertainty_px
+    away = np.hypot(contrast.outline_sd[:, 0] - row, contrast.outline_sd[:, 1] - col)
+    return float(contrast.outline_sd[int(np.argmin(away)), 2])
 
 
 def _length(pixels: float, pixel_mm: float | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fluorospread.imaging.attenuation import IodineScale, ScatterRatio, iodine_scale
 from fluorospread.imaging.background import changed_places, enlarged
@@ -28,9 +29,11 @@ from fluorospread.model.radiograph import Beam, BoolImage, FloatImage, Quantity,
 _DISPLAY_SD = 0.3
 # Scatter is told where contrast is whole (off its rim), and from bone beside it that is clear of it.
 _OFF_RIM_MM, _CLEAR_MM, _BESIDE_MM = 1.0, 5.0, 24.0
-# Background, bone edges and gas shift outlines, too: with this, 68 % of the distances from junctions to the outline
-# are within 1 sd of the truth (42 tuning pairs, junctions up to 6 mm off the true outline).
-_UNEXPLAINED_MM = 1.0
+# How the outline's stated place was brought in line with its errors on tuning pairs: noise and level over the slope,
+# taken along so much of the outline, times a factor, and what neither explains (docs/evaluation.md).
+_ALONG_MM, _SLOPE_FACTOR, _UNEXPLAINED_MM = 1.5, 1.2, 0.5
+# An outline without slope is nowhere; it is stated as off by this much.
+_LARGEST_SD_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -263,14 +266,17 @@ def _bone_detail(change: Difference, mm_per_px: float) -> float:
     return float(np.quantile(np.abs(change.reference - coarse)[inner], 0.9))
 
 
-def _outline_sd_px(found: Pools, level: _Level, mm_per_px: float) -> float:
-    """1 sd of the outline's place: noise, and a level that may be off, over the outline's slope, and what neither
-    explains."""
+def _outline_sd(found: Pools, level: _Level, factor: int, mm_per_px: float) -> npt.NDArray[np.float32]:
+    """`ContrastMask.outline_sd` in pixels of which `factor` x `factor` made one of the pools' `mm_per_px`: noise, and a
+    level that may be off, over the outline's slope there, and what neither explains."""
     rows, cols = rim(found.mask)
-    grad_r, grad_c = gradient(found.height)
-    slope = float(np.median(np.hypot(grad_r[rows, cols], grad_c[rows, cols])))
-    shift = np.hypot(found.noise, level.relative_sd * level.signal) / max(slope, 1e-12)
-    return float(np.hypot(shift, _UNEXPLAINED_MM / mm_per_px))
+    on_rim = np.zeros_like(found.mask)
+    on_rim[rows, cols] = True
+    slope = smooth_within(np.hypot(*gradient(found.height)), on_rim, _ALONG_MM / mm_per_px)[rows, cols]
+    shift = _SLOPE_FACTOR * np.hypot(found.noise, level.relative_sd * level.signal) / np.maximum(slope, 1e-12)
+    sd = np.minimum(np.hypot(shift, _UNEXPLAINED_MM / mm_per_px), _LARGEST_SD_MM / mm_per_px)
+    middle = (factor - 1) / 2
+    return np.column_stack([rows * factor + middle, cols * factor + middle, sd * factor]).astype(np.float32)
 
 
 def _result(
@@ -301,6 +307,7 @@ def _result(
     if not mask.any():
         return nothing
     signal = enlarged(found.signal, factor, (rows, cols))
+    outline_sd = _outline_sd(found, level, factor, pair.mm_per_px * factor)
     return replace(
         nothing,
         status=ContrastStatus.FOUND,
@@ -308,6 +315,7 @@ def _result(
         mask=mask,
         signal=signal,
         iodine_reason=level.reason,
-        outline_uncertainty_px=_outline_sd_px(found, level, pair.mm_per_px * factor) * factor,
+        outline_uncertainty_px=float(np.median(outline_sd[:, 2])),
+        outline_sd=outline_sd,
         notes=notes,
     )

@@ -161,6 +161,14 @@ def test_every_uncertainty_alone_can_leave_coverage_open(junction_sd, outline_sd
     assert cover.covered is Answer.UNDETERMINED
 
 
+@pytest.mark.parametrize(("near_sd", "far_sd", "said"), [(1.0, 30.0, Answer.YES), (30.0, 1.0, Answer.UNDETERMINED)])
+def test_the_outline_counts_as_sure_as_it_is_nearest_to_the_junction(near_sd, far_sd, said):
+    # The junction of L4 lies 19.5 px within the outline's high-column edge, and 99.5 px from its caudal end.
+    edges = np.array([[160.0, 209.0, near_sd], [259.0, 190.0, far_sd]], dtype=np.float32)
+    spread = measure_spread(contrast(LEFT_POOL, outline_sd=edges), levels(), junctions(), (), HALF_MM)
+    assert covered(spread, Level.L4) is said
+
+
 def test_the_fraction_is_that_of_a_five_mm_disc():
     # The outline cuts the disc of 10 px radius about the L5 junction (column 190) in half.
     spread = measure_spread(contrast(block((140, 340), (190, 260))), levels(), junctions(), (), HALF_MM)
