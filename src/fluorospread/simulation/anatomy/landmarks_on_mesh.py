@@ -24,6 +24,8 @@ Landmarks = dict[str, Points]
 _SAMPLES = 24_000
 # The junction lies on bone: this far inside the corner of the outline, as in the built-in anatomy.
 _ON_BONE_MM = 3.0
+# Steps of the upper outline that make the root of a transverse process, about 6 mm.
+_ROOT_STEPS = 8
 # A canal narrower than this is not seen as one, mm.
 _LEAST_CANAL_MM = 4.0
 
@@ -184,8 +186,12 @@ def vertebra_frame(surface: Surface, seed: int = 0) -> tuple[Frame, VertebraShap
 
 
 def _notch(outline: Points, apex: Points, tip: Points, on_bone_mm: float = 0.0) -> Points | None:
-    """Point of `outline` (n, 3) farthest below the chord apex-tip in the frontal plane (axes 0 and 2), moved
-    further below by `on_bone_mm`."""
+    """Point of `outline` (n, 3), from apex to tip, farthest below the chord apex-tip in the frontal plane (axes 0 and
+    2), moved further below by `on_bone_mm`.
+
+    It lies as far back as the root of the transverse process just lateral to it: the highest point of the notch
+    itself may be one of the lamina's, ten millimetres behind.
+    """
     chord = (tip - apex)[[0, 2]]
     length = float(np.hypot(*chord))
     if length < 8.0:
@@ -199,7 +205,9 @@ def _notch(outline: Points, apex: Points, tip: Points, on_bone_mm: float = 0.0) 
     best = int(np.argmax(depth))
     if depth[best] <= 1.0:
         return None
-    return np.asarray(outline[best] + on_bone_mm * np.array([normal[0], 0.0, normal[1]]))
+    notch = outline[best] + on_bone_mm * np.array([normal[0], 0.0, normal[1]])
+    notch[1] = np.median(outline[best : best + _ROOT_STEPS, 1])
+    return np.asarray(notch)
 
 
 def _upper_outline(points: Points, sign: float, inner_mm: float, outer_mm: float, step_mm: float = 0.8) -> Points:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, vertebra_frame, vertebra_landmarks
+from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, _notch, vertebra_frame, vertebra_landmarks
 from fluorospread.simulation.anatomy.mesh import wound_outwards
 from fluorospread.simulation.anatomy.surface import Surface
 
@@ -78,6 +78,19 @@ def test_the_junction_lies_on_bone_in_the_corner_of_articular_and_transverse_pro
         assert np.hypot(across - 21, up - 6) == pytest.approx(3.0, abs=1.5)
         assert across < 22
         assert up < 7
+
+
+def test_a_spur_of_the_lamina_behind_the_notch_does_not_draw_the_junction_back() -> None:
+    # From the articular process down to the notch and out along a transverse process 22 mm behind the body; the
+    # notch's own highest point belongs to a spur 14 mm farther back.
+    across = np.arange(18.0, 42.0, 0.8)
+    up = np.where(across < 22, 20 - 3.5 * (across - 18), 6.0)
+    outline = np.column_stack([across, np.full_like(across, 22.0), up])
+    outline[np.argmax(across >= 22), 1] = 36.0
+    notch = _notch(outline, outline[0], outline[-1], 3.0)
+    assert notch is not None
+    assert notch[1] == pytest.approx(22.0)
+    assert notch[0] < 23
 
 
 def test_a_ball_is_no_vertebra() -> None:
