@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from fluorospread.evaluation.match import LevelMatch
 from fluorospread.model.findings import LevelStatus
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Outcome
 from fluorospread.statistics.intervals import Proportion, clopper_pearson
+
+# A mass of iodine this near, as a fraction, counts as right.
+_NEAR_IODINE = 0.15
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,23 @@ class DecisionScore:
 
 
 @dataclass(frozen=True)
+class IodineScore:
+    """Iodine of all pools of a case, its stated 1 sd, and what was injected, mg."""
+
+    found_mg: float
+    uncertainty_mg: float
+    true_mg: float
+
+    @property
+    def relative_error(self) -> float:
+        return abs(self.found_mg / self.true_mg - 1.0)
+
+    @property
+    def within_two_sd(self) -> bool:
+        return abs(self.found_mg - self.true_mg) <= 2.0 * self.uncertainty_mg
+
+
+@dataclass(frozen=True)
 class CaseScore:
     """One case against its truth; `failure` is the error that stopped it, empty when it ran."""
 
@@ -75,6 +94,8 @@ class CaseScore:
     dice: float | None = None
     area_ratio: float | None = None
     """Area found over the true one; None where either is missing."""
+    iodine: IodineScore | None = None
+    """None where no absolute iodine was stated, or what was injected did not all stay."""
     method: str = ""
     """How contrast was looked for."""
     implanted: bool = False
@@ -155,6 +176,10 @@ class Summary:
     dice_median: float | None
     dice_p5: float | None
     area_error_median: float | None
+    iodine_error_median: float | None
+    iodine_near: Rate
+    """Cases whose iodine is within 15 % of what was injected."""
+    iodine_within_two_sd: Rate
     contrast_missed: Rate
     contrast_false: Rate
     coverage_right: Rate
@@ -189,6 +214,7 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
     # Contrast that was there and not found overlaps by nothing.
     dices = [s.dice or 0.0 for s in ran if s.contrast_there is True]
     area_errors = [abs(s.area_ratio - 1.0) for s in ran if s.area_ratio is not None]
+    iodine = [s.iodine for s in ran if s.iodine is not None]
     tips_there = sum(len(i.tip_errors_mm) + i.tips_missed for i in images)
     missed = sum(i.tips_missed for i in images)
     return Summary(
@@ -209,6 +235,9 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
         dice_median=float(np.median(dices)) if dices else None,
         dice_p5=float(np.percentile(dices, 5)) if dices else None,
         area_error_median=float(np.median(area_errors)) if area_errors else None,
+        iodine_error_median=float(np.median([i.relative_error for i in iodine])) if iodine else None,
+        iodine_near=Rate.count_true(i.relative_error <= _NEAR_IODINE for i in iodine),
+        iodine_within_two_sd=Rate.count_true(i.within_two_sd for i in iodine),
         contrast_missed=Rate.count_true(not s.contrast_found for s in ran if s.contrast_there is True),
         contrast_false=Rate.count_true(s.contrast_found for s in ran if s.contrast_there is False),
         coverage_right=Rate.count_true(not d.wrong for d in coverage if d.decided),

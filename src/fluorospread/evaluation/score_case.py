@@ -7,8 +7,6 @@ from pathlib import Path
 from fluorospread.evaluation.coverage_at_truth import coverage_at_truth
 from fluorospread.evaluation.match import dice as dice_of
 from fluorospread.evaluation.match import distance_px, match_levels, match_points
-from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore
-from fluorospread.evaluation.truth_files import TrueCase, TrueImage
 from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import ContrastStatus, LevelLabels
@@ -17,6 +15,9 @@ from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Puncture, PunctureSource
 from fluorospread.pipeline.verify_case import VerifiedCase
+
+from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore, IodineScore
+from fluorospread.evaluation.truth_files import TrueCase, TrueImage
 
 # A found tip farther from every true one is another thing.
 _TIP_REACH_MM = 12.0
@@ -48,6 +49,7 @@ def score_case(verified: VerifiedCase, truth: TrueCase, tolerance_mm: float, tar
         contrast_found=found,
         dice=_dice(verified, truth) if found else None,
         area_ratio=_area_ratio(verified, truth) if found else None,
+        iodine=_iodine(verified, truth),
         method=result.contrast.method.value,
         implanted=bool(truth.film),
         coverage=tuple(
@@ -121,6 +123,14 @@ def _area_ratio(verified: VerifiedCase, truth: TrueCase) -> float | None:
     if true is None or verified.contrast.mask is None or not true.any():
         return None
     return float(verified.contrast.mask.sum() / true.sum())
+
+
+def _iodine(verified: VerifiedCase, truth: TrueCase) -> IodineScore | None:
+    """Pools share the uncertainty of scatter and spectrum, so that their sds add up like their masses."""
+    stated = [pool.iodine_mg for pool in verified.result.contrast.pools if pool.iodine_mg is not None]
+    if not stated or truth.iodine_mg is None:
+        return None
+    return IodineScore(sum(m.value for m in stated), sum(m.uncertainty for m in stated), truth.iodine_mg)
 
 
 def _true_mask(verified: VerifiedCase, truth: TrueCase) -> BoolImage | None:

@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
+from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
+from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
+from fluorospread.reporting.terminal import cohort_lines
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fluorospread.evaluation.metrics import CaseScore, ErrorSummary, Rate, Summary, summarise
-from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
-from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
-from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
-from fluorospread.reporting.terminal import cohort_lines
 
 # Sample cases of the study's protocol are named so; only they make up its table.
 PROTOCOL_1_PREFIX = "P1-"
@@ -101,6 +101,9 @@ def summary_lines(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("needles: tip error within the stated uncertainty", summary.tips_within_sigma),
         ("contrast: Dice, median / 5th percentile", f"{share(summary.dice_median)} / {share(summary.dice_p5)}"),
         ("contrast: area, median error", share(summary.area_error_median)),
+        ("iodine: mass, median error", share(summary.iodine_error_median)),
+        ("iodine: mass within 15 % (cases)", summary.iodine_near),
+        ("iodine: mass within twice its stated uncertainty (cases)", summary.iodine_within_two_sd),
         ("contrast: there and not found (cases)", summary.contrast_missed),
         ("contrast: found where none is (cases)", summary.contrast_false),
         ("coverage: right where decided", summary.coverage_right),

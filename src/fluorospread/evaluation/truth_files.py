@@ -51,6 +51,8 @@ class TrueCase:
     puncture_distance_mm: dict[Side, float]
     coverage: dict[tuple[Level, Side], bool]
     images: tuple[TrueImage, ...]
+    iodine_mg: float | None = None
+    """Mass injected on both sides; None where some flowed off elsewhere, or the file does not say."""
     film: str = ""
     """The real film that needles and contrast were put into; empty where the whole image is simulated."""
 
@@ -87,10 +89,17 @@ def read_truth(path: Path) -> TrueCase:
             puncture_distance_mm={Side(p["side"]): float(p["distance_mm"]) for p in raw["punctures"]},
             coverage={(Level(c["level"]), Side(c["side"])): bool(c["covered"]) for c in raw["coverage"]},
             images=tuple(_image(i) for i in raw["images"]),
+            iodine_mg=_iodine_mg(raw),
             film=str(raw.get("implant", {}).get("film", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CaseFileError(f"{path} is not a truth file of {TRUTH_SCHEMA!r}: {error!r}") from error
+
+
+def _iodine_mg(raw: dict[str, Any]) -> float | None:
+    if raw.get("aberrant") or not raw.get("iodine_mg"):
+        return None
+    return float(sum(raw["iodine_mg"].values()))
 
 
 def _image(raw: dict[str, Any]) -> TrueImage:

@@ -11,15 +11,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from fluorospread.imaging.attenuation import IodineScale, ScatterRatio, iodine_scale
+from fluorospread.imaging.attenuation import (
+    IodineScale,
+    ScatterRatio,
+    bone_mass_attenuation_cm2_g,
+    iodine_scale,
+    mass_relative_sd,
+)
 from fluorospread.imaging.background import changed_places, enlarged
 from fluorospread.imaging.cine import find_inflow, mean_frame
-from fluorospread.imaging.normalisation import gradient, shrink, shrink_mask, smooth_within
+from fluorospread.imaging.normalisation import gradient, robust_sd, shrink, shrink_mask, smooth_within
 from fluorospread.imaging.outlines import grown, rim
 from fluorospread.imaging.pool_doubts import PoolSettings
 from fluorospread.imaging.pools import Pools, find_pools
 from fluorospread.imaging.registration import Match, MatchRefused, MatchSettings, match, warp_to_measured
-from fluorospread.imaging.scatter import Veil, ratio_by_fading, veil_of
+from fluorospread.imaging.scatter import Evidence, Veil, bone_detail, ratio_by_bone, ratio_by_fading, veil_of
 from fluorospread.imaging.subtraction import Difference, difference
 from fluorospread.imaging.time_curves import cleared, time_maps
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
@@ -54,8 +60,8 @@ class ContrastSettings:
     pools
         How areas are judged.
     scatter
-        Scatter-to-primary ratio behind a lumbar spine and a grid, with its 1 sd, for the outline and the limit alone:
-        iodine is taken behind the scatter that the pair itself tells (`imaging.scatter`).
+        Scatter-to-primary ratio behind a lumbar spine and a grid, with its 1 sd, for the outline alone: iodine and the
+        detection limit are taken behind the scatter that the pair itself tells (`imaging.scatter`).
     assumed_field_mm
         Field width that sets filter sizes (nothing else) where no scale is known.
     """
@@ -65,7 +71,7 @@ class ContrastSettings:
     blur_mm: float = 0.7
     bone_detail: float = 0.060
     pools: PoolSettings = field(default_factory=PoolSettings)
-    scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.7, 0.4))
+    scatter: ScatterRatio = field(default_factory=lambda: ScatterRatio(0.6, 0.4))
     assumed_field_mm: float = 250.0
     match: MatchSettings = field(default_factory=MatchSettings)
 
@@ -203,15 +209,35 @@ def _by_subtraction(pair: _Pair, settings: ContrastSettings) -> ContrastMask | M
     warped, known = warp_to_measured(reference, aligned, fields[1])
     linear = pair.quantity is Quantity.NATURAL_LOG
     change = difference(measured, warped, known & fields[0], linear, settings.blur_mm / mm_per_px)
+    bone = _told_by_bone(pair, change, mm_per_px)
     level = _outline_level(pair, change, mm_per_px, settings)
+    if level.scale is not None and bone is not None:
+        # What would have been seen is told behind the scatter that there is; the outline keeps the usual one, as
+        # lower levels follow noise and misplaced bone more than iodine.
+        before = veil_of(reference, fields[1], mm_per_px, [bone], fields[1]).mean
+        level = replace(level, scale=replace(level.scale, scatter=before))
     found = find_pools(change, level.signal, mm_per_px, level.estimated, settings.pools)
     result = _result(pair, found, level, aligned.on_finer_grid(factor), factor, settings)
     if level.scale is None or not found.mask.any():
         return result
-    return _with_iodine(result, pair, _veil(pair, change, found, factor), factor)
+    return _with_iodine(result, pair, _veil(pair, change, found, bone, factor), factor)
 
 
-def _veil(pair: _Pair, change: Difference, found: Pools, factor: int) -> Veil:
+def _told_by_bone(pair: _Pair, change: Difference, mm_per_px: float) -> Evidence | None:
+    """Scatter over primary by the detail of the patient's own spine; None where pixels or beam say too little."""
+    kv, copper_mm = pair.beam.tube_kv, pair.beam.filter_cu_mm or 0.0
+    if pair.quantity is not Quantity.NATURAL_LOG or kv is None:
+        return None
+    try:
+        bone_cm2_g = bone_mass_attenuation_cm2_g(kv, copper_mm)
+    except ValueError:
+        return None
+    # Both images' noise is in their difference; contrast is a minority that a robust sd leaves out.
+    noise = robust_sd(bone_detail(change.signal, change.valid, mm_per_px)[change.valid]) / float(np.sqrt(2.0))
+    return ratio_by_bone(change.reference, change.valid, noise, bone_cm2_g, mm_per_px)
+
+
+def _veil(pair: _Pair, change: Difference, found: Pools, bone: Evidence | None, factor: int) -> Veil:
     """Scatter over primary under the pools, as far as the two images tell it."""
     mm_per_px = pair.mm_per_px * factor
     off_rim = ~grown(~found.mask, _OFF_RIM_MM / mm_per_px)
@@ -219,21 +245,23 @@ def _veil(pair: _Pair, change: Difference, found: Pools, factor: int) -> Veil:
     beside = grown(found.mask, _BESIDE_MM / mm_per_px) & clear & change.valid
     faded = ratio_by_fading(found.signal, change.reference, off_rim, beside, mm_per_px)
     field_of_view = shrink_mask(pair.valid[1], factor)
-    return veil_of(shrink(pair.reference, factor), field_of_view, mm_per_px, faded, found.mask)
+    told = [evidence for evidence in (bone, faded) if evidence is not None]
+    return veil_of(shrink(pair.reference, factor), field_of_view, mm_per_px, told, found.mask)
 
 
 def _with_iodine(result: ContrastMask, pair: _Pair, veil: Veil, factor: int) -> ContrastMask:
     """`result` with its areal iodine behind the scatter that was found."""
-    if result.signal is None or pair.beam.tube_kv is None:
+    if result.signal is None or result.mask is None or pair.beam.tube_kv is None:
         return result
     rows, cols = pair.measured.shape
     scale = iodine_scale(pair.beam.tube_kv, pair.beam.filter_cu_mm or 0.0, veil.mean)
-    areal = scale.areal_mg_cm2(result.signal, enlarged(veil.ratio, factor, (rows, cols)))
+    ratio = enlarged(veil.ratio, factor, (rows, cols))
+    areal = scale.areal_mg_cm2(result.signal, ratio)
     note = f"scatter {veil.mean.value:.1f} ± {veil.mean.sd:.1f} of the primary under the contrast, from {veil.source}"
     return replace(
         result,
         areal_iodine_mg_cm2=areal,
-        iodine_relative_uncertainty=scale.relative_sd,
+        iodine_relative_uncertainty=mass_relative_sd(scale, result.signal[result.mask], ratio[result.mask]),
         notes=(*result.notes, note),
     )
 
@@ -287,7 +315,7 @@ def _result(
     rows, cols = pair.measured.shape
     limit = settings.outline_mg_cm2 * found.limit / level.signal
     if level.scale is not None:
-        limit = float(level.scale.areal_mg_cm2(np.array([found.limit]))[0])
+        limit = max(float(level.scale.areal_mg_cm2(np.array([found.limit]))[0]), settings.outline_mg_cm2)
     undecidable = enlarged(found.undecidable.astype(np.float32), factor, (rows, cols)) > 0.5
     height = enlarged(found.height, factor, (rows, cols))
     mask = (height > 0) & pair.valid[0]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from fluorospread.evaluation.match import LevelMatch
-from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ErrorSummary, ImageScore, Rate, summarise
+from fluorospread.evaluation.metrics import (
+    CaseScore,
+    DecisionScore,
+    ErrorSummary,
+    ImageScore,
+    IodineScore,
+    Rate,
+    summarise,
+)
 from fluorospread.model.anatomy import Level
 from fluorospread.model.findings import LevelStatus
 from fluorospread.model.spread import Answer
@@ -80,3 +88,13 @@ def test_only_a_searched_image_can_get_a_false_tip_and_each_tip_is_held_to_its_o
     summary = summarise([CaseScore("a", Outcome.VERIFIED, Outcome.VERIFIED, (searched, carried))])
     assert (summary.tips_false, summary.images_with_false_tip.count, summary.images_with_false_tip.of) == (2, 1, 1)
     assert (summary.tips_within_sigma.count, summary.tips_within_sigma.of) == (1, 2)
+
+
+def test_iodine_is_held_to_fifteen_per_cent_and_to_twice_its_own_uncertainty() -> None:
+    # Off by 10, 20 and 40 % of 200 mg; 2 sd are 50 mg.
+    masses = (IodineScore(220.0, 25.0, 200.0), IodineScore(160.0, 25.0, 200.0), IodineScore(280.0, 25.0, 200.0))
+    scores = [CaseScore("a", Outcome.VERIFIED, Outcome.VERIFIED, iodine=mass) for mass in masses]
+    summary = summarise([*scores, CaseScore("b", Outcome.VERIFIED, Outcome.VERIFIED)])
+    assert summary.iodine_error_median == pytest.approx(0.2)
+    assert (summary.iodine_near.count, summary.iodine_near.of) == (1, 3)
+    assert (summary.iodine_within_two_sd.count, summary.iodine_within_two_sd.of) == (2, 3)
