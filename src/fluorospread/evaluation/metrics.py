@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from fluorospread.evaluation.match import LevelMatch
 from fluorospread.model.findings import LevelStatus
 from fluorospread.model.spread import Answer

@@ -7,6 +7,8 @@ from pathlib import Path
 from fluorospread.evaluation.coverage_at_truth import coverage_at_truth
 from fluorospread.evaluation.match import dice as dice_of
 from fluorospread.evaluation.match import distance_px, match_levels, match_points
+from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore, IodineScore
+from fluorospread.evaluation.truth_files import TrueCase, TrueImage
 from fluorospread.model.anatomy import JUNCTION_LEVELS, Level, Side
 from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import ContrastStatus, LevelLabels
@@ -15,9 +17,6 @@ from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import Puncture, PunctureSource
 from fluorospread.pipeline.verify_case import VerifiedCase
-
-from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore, IodineScore
-from fluorospread.evaluation.truth_files import TrueCase, TrueImage
 
 # A found tip farther from every true one is another thing.
 _TIP_REACH_MM = 12.0

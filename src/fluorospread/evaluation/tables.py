@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
-from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
-from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
-from fluorospread.reporting.terminal import cohort_lines
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fluorospread.evaluation.metrics import CaseScore, ErrorSummary, Rate, Summary, summarise
+from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
+from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
+from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
+from fluorospread.reporting.terminal import cohort_lines
 
 # Sample cases of the study's protocol are named so; only they make up its table.
 PROTOCOL_1_PREFIX = "P1-"
