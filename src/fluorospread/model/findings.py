@@ -202,7 +202,8 @@ class ContrastMask:
     undecidable
         (rows, cols), True where moved gas, metal or an unclear area leaves open whether contrast is there; or None.
     cleared
-        (rows, cols), True where contrast came and mostly cleared again within a run; None without a run.
+        (rows, cols), True where contrast came and mostly cleared again within a run, in the pixels of frame
+        `cleared_frame`, which shows most of it; None without a run.
     alignment
         Reference image to measured image; None for a single image.
     frame
@@ -224,6 +225,7 @@ class ContrastMask:
     notes: tuple[str, ...] = ()
     undecidable: BoolImage | None = None
     cleared: BoolImage | None = None
+    cleared_frame: int | None = None
     outline_sd: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:

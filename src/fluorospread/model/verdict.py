@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fluorospread.model.anatomy import Level, Side
+from fluorospread.model.geometry import PointPx
 from fluorospread.model.spread import Answer
 
 RESEARCH_USE_ONLY = "Research use only, not for diagnosis."
@@ -52,10 +53,18 @@ class Puncture:
 
 @dataclass(frozen=True)
 class Flag:
-    """Something a reader must look at. Worded as suspected or cannot be excluded, never excluded."""
+    """Something a reader must look at. Worded as suspected or cannot be excluded, never excluded.
+
+    `outline_px` goes around what raised it, in the image that shows the contrast; empty where nothing can be pointed
+    at. `frame` is the frame of a run that shows it best, None where it is the one that was measured. `picture` is the
+    PNG's name beside case.json.
+    """
 
     code: str
     evidence: str
+    outline_px: tuple[tuple[PointPx, ...], ...] = field(repr=False, default=())
+    frame: int | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fluorospread.imaging.cine import find_inflow, mean_frame
+from fluorospread.imaging.cine import CoarseRun, mean_frame
+from fluorospread.imaging.frame_motion import steadied
+from fluorospread.imaging.time_curves import find_inflow, first_frames
 from fluorospread.model.anatomy import Side
 from fluorospread.model.findings import ContrastMask, Junction, NeedleTip
 from fluorospread.model.radiograph import ArrayFrames, FloatImage, Radiograph
@@ -23,6 +25,8 @@ from fluorospread.steps.segment_contrast import segment_contrast
 
 # Frames looked at between mask and peak; more would only refine a place that the pool's own size blurs.
 _MOST_FRAMES = 6
+# A sliver of one side's contrast beyond the midline is no origin of the other side's.
+_LEAST_MM2 = 20.0
 
 
 def find_contrast_origin(
@@ -36,24 +40,37 @@ def find_contrast_origin(
     radiograph, levels = run.radiograph, run.levels
     if levels is None or not radiograph.is_cine:
         return ()
-    inflow = find_inflow(radiograph.pixels, radiograph.frames.count, radiograph.field_of_view, radiograph.mask_frames)
+    frames = CoarseRun.read(
+        radiograph.pixels, radiograph.frames.count, radiograph.field_of_view, _mm_per_px(radiograph, settings)
+    )
+    steady = steadied(frames, first_frames(frames.count, radiograph.mask_frames))
+    inflow = find_inflow(steady, radiograph.mask_frames)
     if not inflow.mask or not inflow.flows_in:
         return ()
-    before = _single(radiograph, mean_frame(radiograph.pixels, inflow.mask))
+    before = _single(
+        radiograph, mean_frame(radiograph.pixels, inflow.mask, steady.moves_onto(inflow.mask[-1], inflow.mask))
+    )
     # Where a run as a whole shows an inflow, its first pools may be small.
     early = replace(settings.contrast, pools=replace(settings.contrast.pools, least_main_mm2=0.0))
     found: dict[Side, NeedleTip] = {}
+    least_px = _LEAST_MM2 / _mm_per_px(radiograph, settings) ** 2
     for index in _walk(inflow.mask[-1], inflow.peak):
         contrast = segment_contrast(_single(radiograph, radiograph.pixels(index)), before, early)
         if contrast.mask is None:
             continue
         spread = measure_spread(contrast, levels, junctions, (), radiograph.geometry, settings.spread)
         for pool in spread.pools:
+            if pool.area_px < least_px:
+                continue
             if pool.side in sides and pool.side is not None and pool.side not in found:
                 found[pool.side] = _origin(pool, pool.side, contrast)
         if len(found) == len(sides):
             break
     return tuple(found.values())
+
+
+def _mm_per_px(radiograph: Radiograph, settings: VerifySettings) -> float:
+    return radiograph.geometry.mm_per_px or settings.contrast.assumed_field_mm / max(radiograph.shape)
 
 
 def _walk(last_mask: int, peak: int) -> list[int]:

@@ -17,7 +17,12 @@ from fluorospread.model.review import ReviewedCase
 from fluorospread.pipeline.verify_case import VerifiedCase
 from fluorospread.pipeline.write_case import CASE_JSON, PICTURE_FILE, pictures_of
 from fluorospread.reporting.case_json import read_case_json
-from fluorospread.reporting.case_report import ReportPicture, report_pictures, write_case_report
+from fluorospread.reporting.case_report import (
+    ReportPicture,
+    read_flag_pictures,
+    report_pictures,
+    write_case_report,
+)
 from fluorospread.reporting.panel import Picture
 from fluorospread.reporting.report_page import png_data_uri
 
@@ -54,7 +59,8 @@ def report_case(
     if any(picture is None for picture in again):
         pictures += _annotated_page(path.parent / PICTURE_FILE)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return write_case_report(result, pictures, path.parent if out is None else out, pdf, review, sha256)
+    flags = read_flag_pictures(result, path.parent)
+    return write_case_report(result, pictures, path.parent if out is None else out, pdf, review, sha256, flags)
 
 
 def report_verified(case: VerifiedCase, result: CaseResult, folder: Path, pdf: bool = False) -> tuple[Path, ...]:
@@ -62,7 +68,8 @@ def report_verified(case: VerifiedCase, result: CaseResult, folder: Path, pdf: b
 
     `result` is the case's result as `write_case` returns it, with paths relative to `folder`.
     """
-    return write_case_report(result, report_pictures(result, pictures_of(case)), folder, pdf)
+    pictures, flags = report_pictures(result, pictures_of(case)), read_flag_pictures(result, folder)
+    return write_case_report(result, pictures, folder, pdf, flag_pictures=flags)
 
 
 def _read_again(image: CaseImage, result: CaseResult, folder: Path) -> Picture | None:

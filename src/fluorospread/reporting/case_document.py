@@ -55,7 +55,7 @@ def case_of_document(document: Json) -> CaseResult:
             for c in document["coverage"]
         ),
         punctures=tuple(_puncture(item) for item in document["punctures"]),
-        flags=tuple(Flag(**item) for item in document["flags"]),
+        flags=tuple(_flag(item) for item in document["flags"]),
         verdict=Verdict(
             outcome=Outcome(verdict["outcome"]),
             puncture=Outcome(verdict["puncture"]),
@@ -151,6 +151,10 @@ def _puncture(item: Json) -> Puncture:
             "at_target": Answer(item["at_target"]),
         }
     )
+
+
+def _flag(item: Json) -> Flag:
+    return Flag(**{**item, "outline_px": tuple(tuple(_pair(point) for point in ring) for ring in item["outline_px"])})
 
 
 def _contrast(item: Json) -> ContrastResult:

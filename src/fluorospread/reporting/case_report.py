@@ -7,13 +7,14 @@ and uncertainty, then what was assumed and what could not be determined. Nothing
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from fluorospread.model.case import CaseResult
 from fluorospread.model.review import ReviewedCase
-from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
+from fluorospread.model.verdict import STANDING_SENTENCE, Flag, Outcome
 from fluorospread.reporting.case_rows import (
     assumptions,
     contrast_sentence,
@@ -55,8 +56,16 @@ class ReportPicture:
     caption: str
 
 
-def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture], reader: ReaderSection | None = None) -> str:
-    """The report as one self-contained page; the same result, pictures and reader's section give the same bytes."""
+def case_report_html(
+    result: CaseResult,
+    pictures: Sequence[ReportPicture],
+    reader: ReaderSection | None = None,
+    flag_pictures: Mapping[str, ReportPicture] = MappingProxyType({}),
+) -> str:
+    """The report as one self-contained page; the same result, pictures and reader's section give the same bytes.
+
+    `flag_pictures` are those of the flags, by the file name that the flag gives.
+    """
     diagram = draw_spread(result)
     verdict = result.verdict
     return render(
@@ -75,7 +84,8 @@ def case_report_html(result: CaseResult, pictures: Sequence[ReportPicture], read
         coverage_outcome=_OUTCOME_WORDS[verdict.coverage].lower(),
         standing_sentence=STANDING_SENTENCE,
         criteria=[(c.name, c.result.value.replace("-", " "), c.reason) for c in verdict.criteria],
-        flags=[f"{flag.code.replace('-', ' ')}: {flag.evidence}" for flag in result.flags],
+        flags=[_flag_words(flag) for flag in result.flags if flag.picture not in flag_pictures],
+        flag_pictures=[flag_pictures[name] for flag in result.flags if (name := flag.picture or "") in flag_pictures],
         pictures=pictures,
         diagram=drawing(diagram.svg) if diagram.svg else None,
         not_drawn=diagram.missing,
@@ -124,6 +134,20 @@ def report_pictures(result: CaseResult, pictures: Sequence[Picture | None]) -> l
     return shown
 
 
+def read_flag_pictures(result: CaseResult, folder: Path) -> dict[str, ReportPicture]:
+    """Pictures of the result's flags that lie in `folder`, by file name; those that are missing are left out."""
+    found: dict[str, ReportPicture] = {}
+    for flag in result.flags:
+        if flag.picture is not None and (folder / flag.picture).is_file():
+            source = png_data_uri((folder / flag.picture).read_bytes(), flag.picture)
+            found[flag.picture] = ReportPicture(source, f"{_flag_words(flag)}. ({flag.picture})")
+    return found
+
+
+def _flag_words(flag: Flag) -> str:
+    return f"{flag.code.replace('-', ' ')}: {flag.evidence}"
+
+
 def write_case_report(
     result: CaseResult,
     pictures: Sequence[ReportPicture],
@@ -131,6 +155,7 @@ def write_case_report(
     pdf: bool = True,
     review: ReviewedCase | None = None,
     case_json_sha256: str = "",
+    flag_pictures: Mapping[str, ReportPicture] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write `case_report.html`, and `case_report.pdf` when asked, into `folder`; returns their paths.
 
@@ -142,5 +167,5 @@ def write_case_report(
     OutputError
         The folder cannot be written, or Pango is missing; the HTML is then written all the same.
     """
-    page = case_report_html(result, pictures, reader_section(result, review, case_json_sha256))
+    page = case_report_html(result, pictures, reader_section(result, review, case_json_sha256), flag_pictures)
     return write_page(page, folder / "case_report.html", folder / "case_report.pdf" if pdf else None)

@@ -23,6 +23,8 @@ from fluorospread.simulation.inflow import Injection
 # Streams of their own, so that no special case shares its draws with an ordinary one.
 _CINE, _ABERRANT, _CLUTTER, _NUMBERING = 101, 102, 103, 104
 _RUN_PIXELS = 512
+# Frame times of 125, 250 and 500 ms; slow ones are the harder, as a vessel clears within few frames.
+_FRAME_TIME_SHARES = (0.1, 0.6, 0.3)
 _DEPOTS = (AberrantKind.EPIDURAL, AberrantKind.FORAMINAL, AberrantKind.INTRA_ARTICULAR, AberrantKind.SUPERFICIAL)
 # Usual volumes there, at the concentration of the block (48 mg/mL): from a joint's 0.3 mL to 1 mL.
 _DEPOT_MG = {
@@ -185,7 +187,7 @@ def _a_side(recipe: CaseRecipe, rng: np.random.Generator) -> Side:
 def _sample_run(rng: np.random.Generator) -> CineRecipe:
     starts_s, lasts_s = rng.uniform(1.5, 3.0), rng.uniform(2.5, 5.0)
     later_s = float(rng.uniform(0.0, 2.0)) if rng.random() < 0.5 else 0.0
-    frame_time_ms = float(rng.choice([125.0, 250.0, 500.0]))
+    frame_time_ms = float(rng.choice([125.0, 250.0, 500.0], p=_FRAME_TIME_SHARES))
     held = rng.random() < 0.3
     jerks = rng.random() < 0.25
     jerk_mm = rng.normal(0.0, (1.0, 0.5, 1.2)) if jerks else np.zeros(3)

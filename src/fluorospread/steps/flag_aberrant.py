@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fluorospread.imaging.outlines import regions
+from fluorospread.imaging.outlines import outlines, regions
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level, Side
 from fluorospread.model.findings import ContrastMask, ContrastMethod, Junction, LevelLabels, LevelStatus
-from fluorospread.model.geometry import Geometry
+from fluorospread.model.geometry import Geometry, PointPx
 from fluorospread.model.radiograph import BoolImage
-from fluorospread.model.spread import Spread
+from fluorospread.model.spread import Pool, Spread
 from fluorospread.model.verdict import Flag
 
 
@@ -69,19 +69,20 @@ def flag_aberrant(
     geometry: Geometry,
     settings: AberrantSettings = AberrantSettings(),
 ) -> tuple[Flag, ...]:
-    """Flags for the reader; empty only where no contrast was found."""
-    if contrast.mask is None:
-        return ()
-    flags: list[Flag] = []
+    """Flags for the reader, each suspected one with the outline of what raised it; empty only without contrast."""
     mm_per_px = geometry.mm_per_px or levels.estimated_mm_per_px
+    flags: list[Flag] = []
     if contrast.cleared is not None and contrast.cleared.any():
-        flags += _run_off(contrast.cleared, mm_per_px)
-    elif mm_per_px is not None:
+        flags += _run_off(contrast.cleared, contrast.cleared_frame, mm_per_px)
+    if contrast.mask is None:
+        # What cleared may have been all there was.
+        return tuple(flags)
+    if not flags and mm_per_px is not None:
         flags += _vascular(contrast.mask, mm_per_px, settings)
     if mm_per_px is not None:
         flags += _medial(contrast.mask, levels, junctions, mm_per_px, settings)
         flags += _in_joint(contrast.mask, levels, junctions, mm_per_px, settings)
-    flags += _beyond(spread, levels, settings)
+    flags += _beyond(contrast.mask, spread, levels, settings)
     named = {flag.code for flag in flags}
     if "vascular-uptake-suspected" not in named:
         seen = "a cine" if contrast.method is ContrastMethod.CINE else "still images (which show about half of it)"
@@ -105,33 +106,37 @@ def flag_aberrant(
     return tuple(flags)
 
 
-def _run_off(cleared: BoolImage, mm_per_px: float | None) -> list[Flag]:
+def _outline(mask: BoolImage) -> tuple[tuple[PointPx, ...], ...]:
+    """Outlines to a tenth of a pixel, which is as fine as a picture shows."""
+    return tuple(tuple((round(row, 1), round(col, 1)) for row, col in ring) for ring in outlines(mask))
+
+
+def _run_off(cleared: BoolImage, frame: int | None, mm_per_px: float | None) -> list[Flag]:
     """Contrast that a run shows to come and go: a depot only fills."""
     largest = regions(cleared)[0]
     rows, cols = np.nonzero(largest.pixels)
     length = _length_px(rows, cols)
     shown = f"{length:.0f} px" if mm_per_px is None else f"{length * mm_per_px:.0f} mm"
     row, col = largest.window[0].start + rows.mean(), largest.window[1].start + cols.mean()
-    evidence = (
-        f"intravascular uptake suspected: contrast came and cleared again within the run over {shown} "
-        f"about row {row:.0f}, column {col:.0f}"
-    )
-    return [Flag("vascular-uptake-suspected", evidence)]
+    where = f"about row {row:.0f}, column {col:.0f}" + ("" if frame is None else f", fullest in frame {frame}")
+    evidence = f"intravascular uptake suspected: contrast came and cleared again within the run over {shown} {where}"
+    return [Flag("vascular-uptake-suspected", evidence, _outline(cleared), frame)]
 
 
-def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> list[Flag]:
+def _vascular(contrast: BoolImage, mm_per_px: float, settings: AberrantSettings) -> list[Flag]:
     """Thin branches: what a disc of the branch's width does not fit into, and that is long."""
     from scipy import ndimage
 
     radius = 0.5 * settings.branch_width_mm / mm_per_px
-    (inside,) = ndimage.find_objects(mask.astype(np.uint8), 1)
+    (inside,) = ndimage.find_objects(contrast.astype(np.uint8), 1)
     # One pixel about the contrast, as its edge is where distances start.
     around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in inside)
     top, left = around[0].start, around[1].start
-    mask = mask[around]
+    mask = contrast[around]
     core = ndimage.distance_transform_edt(mask) > radius
     opened = ndimage.distance_transform_edt(~core) <= radius + 1.0 if core.any() else np.zeros_like(mask)
-    found = []
+    found: list[str] = []
+    branches = np.zeros_like(contrast)
     for region in regions(mask & ~opened):
         rows, cols = np.nonzero(region.pixels)
         if rows.size * mm_per_px < settings.branch_length_mm:
@@ -141,9 +146,11 @@ def _vascular(mask: BoolImage, mm_per_px: float, settings: AberrantSettings) -> 
         if length_mm >= settings.branch_length_mm and width_mm <= settings.branch_width_mm:
             row, col = top + region.window[0].start + rows.mean(), left + region.window[1].start + cols.mean()
             found.append(f"{length_mm:.0f} mm long, {width_mm:.1f} mm wide at row {row:.0f}, column {col:.0f}")
+            region.paint(branches[around])
     if not found:
         return []
-    return [Flag("vascular-uptake-suspected", "intravascular uptake suspected: thin branch " + "; ".join(found[:3]))]
+    evidence = "intravascular uptake suspected: thin branch " + "; ".join(found[:3])
+    return [Flag("vascular-uptake-suspected", evidence, _outline(branches))]
 
 
 def _length_px(rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]) -> float:
@@ -188,7 +195,7 @@ def _medial(
                 f"({form}) medial to the pedicle line, {_side_words(side)}, about row {row:.0f}, column {col:.0f}; "
                 "contrast behind the lamina looks the same"
             )
-            flags.append(Flag("epidural-spread-suspected", evidence))
+            flags.append(Flag("epidural-spread-suspected", evidence, _outline(between)))
     return flags
 
 
@@ -228,12 +235,14 @@ def _in_joint(
                     f"{area_mm2:.0f} mm², {length_mm:.0f} mm long and {width_mm:.0f} mm wide, {away_mm:.0f} mm from "
                     f"where that joint lies, {_side_words(junction.side)}, about row {row:.0f}, column {col:.0f}"
                 )
-                flags.append(Flag("intra-articular-contrast-suspected", evidence))
+                own = np.zeros_like(mask)
+                region.paint(own)
+                flags.append(Flag("intra-articular-contrast-suspected", evidence, _outline(own)))
                 break
     return flags
 
 
-def _beyond(spread: Spread, levels: LevelLabels, settings: AberrantSettings) -> list[Flag]:
+def _beyond(mask: BoolImage, spread: Spread, levels: LevelLabels, settings: AberrantSettings) -> list[Flag]:
     """Contrast beside vertebrae above or below the expected ones."""
     if levels.status is LevelStatus.INDETERMINATE:
         return []
@@ -248,9 +257,25 @@ def _beyond(spread: Spread, levels: LevelLabels, settings: AberrantSettings) -> 
         ):
             if found:
                 names = ", ".join(level.value for level in found)
-                where = _side_words(pool.side)
-                flags.append(Flag(code, f"contrast suspected beside {names}, beyond {limit.value}, {where}"))
+                evidence = f"contrast suspected beside {names}, beyond {limit.value}, {_side_words(pool.side)}"
+                outline = _outline_beyond(mask, pool, levels, limit, found[-1] if found is above else found[0])
+                flags.append(Flag(code, evidence, outline))
     return flags
+
+
+def _outline_beyond(
+    mask: BoolImage, pool: Pool, levels: LevelLabels, limit: Level, beyond: Level
+) -> tuple[tuple[PointPx, ...], ...]:
+    """Outline of a pool's part nearer to the vertebra `beyond` than to the last expected one; all of it where the
+    border between the two is not known."""
+    expected, other, midline = levels.vertebra(limit), levels.vertebra(beyond), levels.midline_col(pool.centroid_px[0])
+    if expected is None or other is None or midline is None:
+        return pool.outline_px
+    border = 0.5 * (expected.center_px[0] + other.center_px[0])
+    rows, cols = np.arange(mask.shape[0])[:, None], np.arange(mask.shape[1])[None, :]
+    part = mask & ((rows < border) if other.center_px[0] < border else (rows > border))
+    part = part & ((cols < midline) if pool.centroid_px[1] < midline else (cols > midline))
+    return _outline(part) or pool.outline_px
 
 
 def _side_words(side: Side | None) -> str:

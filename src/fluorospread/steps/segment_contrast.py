@@ -19,7 +19,8 @@ from fluorospread.imaging.attenuation import (
     mass_relative_sd,
 )
 from fluorospread.imaging.background import changed_places, enlarged
-from fluorospread.imaging.cine import find_inflow, mean_frame
+from fluorospread.imaging.cine import CoarseRun, mean_frame
+from fluorospread.imaging.frame_motion import SteadyRun, steadied
 from fluorospread.imaging.normalisation import gradient, robust_sd, shrink, shrink_mask, smooth_within
 from fluorospread.imaging.outlines import grown, rim
 from fluorospread.imaging.pool_doubts import PoolSettings
@@ -27,7 +28,7 @@ from fluorospread.imaging.pools import Pools, find_pools
 from fluorospread.imaging.registration import Match, MatchRefused, MatchSettings, match, warp_to_measured
 from fluorospread.imaging.scatter import Evidence, Veil, bone_detail, ratio_by_bone, ratio_by_fading, veil_of
 from fluorospread.imaging.subtraction import Difference, difference
-from fluorospread.imaging.time_curves import cleared, time_maps
+from fluorospread.imaging.time_curves import TimeMaps, cleared, find_inflow, first_frames, time_maps
 from fluorospread.model.findings import Alignment, ContrastMask, ContrastMethod, ContrastStatus
 from fluorospread.model.radiograph import Beam, BoolImage, FloatImage, Quantity, Radiograph
 
@@ -88,7 +89,7 @@ class _Pair:
     mm_per_px: float
     method: ContrastMethod
     frame: int = 0
-    mask_frames: tuple[int, ...] = ()
+    run: tuple[SteadyRun, TimeMaps] | None = None
 
 
 def segment_contrast(
@@ -122,38 +123,47 @@ def segment_contrast(
     if isinstance(found, MatchRefused):
         notes.append(f"subtraction refused: {found.reason}")
         return _single_image(notes)
-    if pair.method is ContrastMethod.CINE:
-        found = replace(found, cleared=_cleared(measured, pair, mm_per_px))
+    if pair.run is not None:
+        found = _with_cleared(found, *pair.run, pair)
     return replace(found, notes=(*notes, *found.notes))
 
 
 def _cine_pair(measured: Radiograph, mm_per_px: float, notes: list[str]) -> _Pair | None:
-    frames = find_inflow(measured.pixels, measured.frames.count, measured.field_of_view, measured.mask_frames)
-    if not frames.mask:
+    """The end of a run, when all is in and vessels have cleared, against its mask; frames moved onto one another."""
+    view = measured.field_of_view
+    run = CoarseRun.read(measured.pixels, measured.frames.count, view, mm_per_px)
+    steady = steadied(run, first_frames(run.count, measured.mask_frames))
+    mask = find_inflow(steady, measured.mask_frames).mask
+    if not mask:
         notes.append("the run shows no frame before an inflow")
         return None
+    maps = time_maps(steady, mask)
+    last, frame = maps.last, maps.last[len(maps.last) // 2]
     source = "named by the file" if measured.mask_frames else "before the inflow"
-    notes.append(f"mask frames {frames.mask[0]}-{frames.mask[-1]} ({source}), measured at frame {frames.peak}")
-    view = measured.field_of_view
+    notes.append(
+        f"mask frames {mask[0]}-{mask[-1]} ({source}), measured at frame {frame} (mean of frames {last[0]}-{last[-1]})"
+    )
     return _Pair(
-        mean_frame(measured.pixels, frames.filled),
-        mean_frame(measured.pixels, frames.mask),
+        mean_frame(measured.pixels, last, steady.moves_onto(frame, last)),
+        mean_frame(measured.pixels, mask, steady.moves_onto(mask[-1], mask)),
         (view, view),
         measured.quantity,
         measured.beam,
         mm_per_px,
         ContrastMethod.CINE,
-        frames.peak,
-        frames.mask,
+        frame,
+        (steady, maps),
     )
 
 
-def _cleared(measured: Radiograph, pair: _Pair, mm_per_px: float) -> BoolImage:
-    """Where contrast came and cleared again within the run, in the frame's pixels."""
-    count = measured.frames.count
-    maps = time_maps(measured.pixels, count, pair.mask_frames, measured.field_of_view, mm_per_px)
-    coarse = cleared(maps, mm_per_px).astype(np.float32)
-    return enlarged(coarse, maps.factor, measured.shape) > 0.5
+def _with_cleared(found: ContrastMask, steady: SteadyRun, maps: TimeMaps, pair: _Pair) -> ContrastMask:
+    """`found` with what came and cleared again within the run, in the pixels of the frame that shows most of it."""
+    coarse = cleared(maps, pair.mm_per_px * steady.factor)
+    frame = int(np.median(maps.fullest[coarse])) if coarse.any() else pair.frame
+    rows, cols = pair.measured.shape
+    large = enlarged(coarse.astype(np.float32), steady.factor, (rows, cols)) > 0.5
+    off_row, off_col = np.rint(steady.off_px[frame]).astype(int)
+    return replace(found, cleared=np.roll(large, (off_row, off_col), axis=(0, 1)), cleared_frame=frame)
 
 
 def _image_pair(measured: Radiograph, reference: Radiograph, mm_per_px: float, notes: list[str]) -> _Pair | None:

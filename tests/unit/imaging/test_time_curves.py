@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fluorospread.imaging.time_curves import cleared, time_maps
+from fluorospread.imaging.cine import CoarseRun
+from fluorospread.imaging.frame_motion import SteadyRun, steadied
+from fluorospread.imaging.time_curves import cleared, find_inflow, first_frames, time_maps
 
 SHAPE, COUNT, MM_PER_PX = (150, 150), 30, 1.0
 ROWS, COLS = np.indices(SHAPE).astype(float)
@@ -28,10 +30,14 @@ def frames(vessel: bool, shift: float = 0.0) -> list[np.ndarray]:
     return run
 
 
+def steady(run: list[np.ndarray]) -> SteadyRun:
+    return steadied(CoarseRun(1, np.array(run), FIELD), (0, 1, 2, 3))
+
+
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_a_depot_arrives_half_way_up_its_filling_and_stays(shift):
     run = frames(vessel=False, shift=shift)
-    maps = time_maps(lambda index: run[index], COUNT, (0, 1, 2, 3), FIELD, MM_PER_PX)
+    maps = time_maps(steady(run), (0, 1, 2, 3))
     inner = np.hypot(ROWS - 60, COLS - 50) <= 10
     # Half of the peak has come two frames after the start; means of three frames blur that by one.
     assert np.nanmedian(maps.arrival[inner]) == pytest.approx(FILLS_AT + 2, abs=1.0)
@@ -43,7 +49,7 @@ def test_a_depot_arrives_half_way_up_its_filling_and_stays(shift):
 @pytest.mark.parametrize("vessel", [True, False])
 def test_only_what_came_and_went_has_cleared(vessel):
     run = frames(vessel)
-    found = cleared(time_maps(lambda index: run[index], COUNT, (0, 1, 2, 3), FIELD, MM_PER_PX), MM_PER_PX)
+    found = cleared(time_maps(steady(run), (0, 1, 2, 3)), MM_PER_PX)
     assert found[VESSEL].mean() > 0.8 if vessel else not found.any()
     assert not found[DEPOT].any()
 
@@ -52,5 +58,31 @@ def test_gas_that_moves_to_and_fro_all_the_time_has_not_cleared():
     run = frames(vessel=False)
     for index, frame in enumerate(run):
         run[index] = frame - 0.3 * (np.hypot(ROWS - 100, COLS - 70 - 6 * np.sin(index)) <= 12).astype(np.float32)
-    found = cleared(time_maps(lambda index: run[index], COUNT, (0, 1, 2, 3), FIELD, MM_PER_PX), MM_PER_PX)
+    found = cleared(time_maps(steady(run), (0, 1, 2, 3)), MM_PER_PX)
     assert not found.any()
+
+
+@pytest.mark.parametrize("vessel", [True, False])
+def test_frames_before_the_inflow_are_the_mask_and_those_after_it_alike(vessel):
+    run = frames(vessel)
+    found = find_inflow(steady(run))
+    assert found.flows_in
+    assert found.mask
+    # The depot begins to fill after frame 8, the vessel shows a little from frame 7 on.
+    assert max(found.mask) in (5, 6, 7)
+    assert found.peak >= 11
+    # From frame 20 on the vessel is clear, from 12 on the depot full.
+    last = time_maps(steady(run), found.mask).last
+    assert last == tuple(range(20, 30))
+
+
+def test_mask_frames_that_the_file_names_are_taken():
+    assert find_inflow(steady(frames(False)), (2, 3, 99)).mask == (2, 3)
+    assert first_frames(30, (2, 3, 99)) == (2, 3)
+
+
+def test_nothing_flows_in_where_only_the_body_moves():
+    run = frames(vessel=False, shift=1.0)[:8]
+    found = find_inflow(steady(run))
+    assert not found.flows_in
+    assert found.mask == ()

@@ -12,7 +12,7 @@ from fluorospread.model.case import CaseImage, CaseResult, ContrastResult, Role,
 from fluorospread.model.findings import ContrastMask, ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import NO_SCALE, UNKNOWN_ORIENTATION
 from fluorospread.model.radiograph import ArrayFrames, PolaritySource, Quantity, Radiograph
-from fluorospread.model.verdict import Outcome, Verdict
+from fluorospread.model.verdict import Flag, Outcome, Verdict
 from fluorospread.pipeline import write_case as module
 from fluorospread.pipeline.verify_case import VerifiedCase
 from fluorospread.pipeline.write_case import check_writable, write_case
@@ -141,3 +141,37 @@ def test_the_frame_that_was_measured_is_drawn(tmp_path):
     assert module.pictures_of(verified)[0].pixels[0, 0] == verified.radiographs[0].pixels(1)[0, 0]
     first = replace(verified.result, images=(replace(verified.result.images[0], frame=0),))
     assert module.pictures_of(replace(verified, result=first))[0].pixels[0, 0] == 0.0
+
+
+def flagged(path: Path) -> VerifiedCase:
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[20:40, 20:40] = True
+    built = case(path, mask)
+    square = (((20.0, 20.0), (20.0, 39.0), (39.0, 39.0), (39.0, 20.0)),)
+    flags = (
+        Flag("depth-not-verified", "depth cannot be seen"),
+        Flag("epidural-spread-suspected", "epidural spread suspected", square),
+        Flag("vascular-uptake-suspected", "came and cleared", square, frame=0),
+    )
+    return replace(built, result=replace(built.result, flags=flags))
+
+
+def test_each_flag_that_points_at_a_place_has_its_own_picture_and_names_it(tmp_path):
+    written = write_case(flagged(tmp_path / "post.dcm"), tmp_path / "out")
+    names = ["flag_1_epidural-spread-suspected.png", "flag_2_vascular-uptake-suspected.png"]
+    assert [flag.picture for flag in written.flags] == [None, *names]
+    assert {path.name for path in (tmp_path / "out").glob("flag_*")} == set(names)
+    assert read_case_json(tmp_path / "out" / "case.json").flags == written.flags
+    # Frame 0 and what is gone in frame 1 beside it: wider than the two panels of a flag without a difference.
+    widths = []
+    for name in names:
+        with Image.open(tmp_path / "out" / name) as picture:
+            widths.append(picture.width)
+    assert widths[1] > 1.3 * widths[0]
+
+
+def test_pictures_of_flags_that_an_earlier_run_left_are_removed(tmp_path):
+    write_case(flagged(tmp_path / "post.dcm"), tmp_path / "out")
+    plain = flagged(tmp_path / "post.dcm")
+    write_case(replace(plain, result=replace(plain.result, flags=plain.result.flags[:2])), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("flag_*")} == {"flag_1_epidural-spread-suspected.png"}

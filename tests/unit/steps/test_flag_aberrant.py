@@ -170,5 +170,44 @@ def test_contrast_that_clears_within_a_run_is_suspected_vascular_uptake_with_its
     suspected = next(flag for flag in flags if flag.code == "vascular-uptake-suspected")
     # 50 pixels of 0.5 mm.
     assert "over 25 mm about row 101, column 134" in suspected.evidence
+    # The outline runs half a pixel outside the pixels' centres.
+    (ring,) = suspected.outline_px
+    assert (min(r for r, _ in ring), max(r for r, _ in ring)) == (99.5, 102.5)
+    assert (min(c for _, c in ring), max(c for _, c in ring)) == (109.5, 159.5)
     still = flag_aberrant(dataclasses.replace(seen, cleared=np.zeros_like(mask)), Spread((), ()), levels, (), geometry)
     assert "vascular-uptake-not-excluded" in {flag.code for flag in still}
+
+
+def test_what_cleared_is_flagged_even_where_nothing_of_the_contrast_is_left():
+    gone = np.zeros(SHAPE, dtype=bool)
+    gone[100:103, 110:160] = True
+    nothing = ContrastMask(
+        ContrastStatus.NOT_FOUND, ContrastMethod.CINE, reason="nothing is left", cleared=gone, cleared_frame=12
+    )
+    (flag,) = flag_aberrant(nothing, Spread((), ()), LEVELS, JUNCTIONS, HALF_MM)
+    assert flag.code == "vascular-uptake-suspected"
+    assert flag.frame == 12
+    assert "fullest in frame 12" in flag.evidence
+
+
+@pytest.mark.parametrize(
+    ("windows", "level", "code", "rows"),
+    [
+        # A branch of rows 200 to 203; contrast medial to the pedicle line; a joint's slit; L2's part above row 75.
+        (((180, 270, 180, 225), (200, 204, 225, 285)), Level.L4, "vascular-uptake-suspected", (199.5, 203.5)),
+        (((160, 240, 152, 165),), Level.L4, "epidural-spread-suspected", (159.5, 239.5)),
+        (((218, 258, 182, 192),), Level.L5, "intra-articular-contrast-suspected", (217.5, 257.5)),
+        (((50, 270, 180, 225),), Level.L2, "spread-cranial-of-expected", (49.5, 74.5)),
+    ],
+)
+def test_every_suspected_flag_has_the_outline_of_what_raised_it(windows, level, code, rows):
+    found = contrast(*((slice(top, bottom), slice(left, right)) for top, bottom, left, right in windows))
+    flags = flag_aberrant(found, spread(level), LEVELS, JUNCTIONS, HALF_MM)
+    (flag,) = [f for f in flags if f.code == code]
+    places = [row for ring in flag.outline_px for row, _ in ring]
+    assert (min(places), max(places)) == pytest.approx(rows, abs=1.0)
+
+
+def test_what_cannot_be_excluded_points_at_nothing():
+    flags = flag_aberrant(contrast(LATERAL_POOL), spread(Level.L4), LEVELS, JUNCTIONS, HALF_MM)
+    assert all(flag.outline_px == () for flag in flags)
