@@ -27,6 +27,16 @@ class Draw(StrEnum):
     JUDGING = "judging"
 
 
+class Kind(StrEnum):
+    """What random cases show."""
+
+    ORDINARY = "ordinary"
+    CINE = "cine"
+    ABERRANT = "aberrant"
+    CLUTTER = "clutter"
+    NUMBERING = "numbering"
+
+
 class Images(StrEnum):
     """Which images of a case are made of one film."""
 
@@ -57,6 +67,13 @@ def simulate(
     draw: Annotated[
         Draw, typer.Option("--draw", "--split", help="Random cases to tune on, or others to judge by.")
     ] = Draw.JUDGING,
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="Random cases as they come, or each a run (cine), with contrast gone astray (aberrant), with other "
+            "things in the way (clutter), or with four, six or transitional vertebrae (numbering)."
+        ),
+    ] = Kind.ORDINARY,
     anatomies: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Random cases on real people's bones from this folder.", show_default=False),
@@ -114,6 +131,8 @@ def simulate(
 
     - `fluorospread simulate --out simulated --count 20 --first 100` — cases 100 to 119
 
+    - `fluorospread simulate --out runs --kind cine --count 20` — runs, in half of which vessels carry contrast off
+
     - `fluorospread simulate --out sample_dicom --samples` — the sample cases
 
     - `fluorospread simulate --out sample_dicom --samples --check` — are they what this version writes?
@@ -147,7 +166,7 @@ def simulate(
     if samples:
         _samples(out, check)
     else:
-        _random(out, range(first, first + count), draw, (anatomies, people))
+        _random(out, range(first, first + count), (draw, kind), (anatomies, people))
 
 
 def _samples(out: Path, check: bool) -> None:
@@ -173,21 +192,29 @@ def _samples(out: Path, check: bool) -> None:
         raise typer.Exit(SAMPLES_DIFFER)
 
 
-def _random(out: Path, numbers: range, draw: Draw, bones: tuple[Path | None, str | None]) -> None:
+def _random(out: Path, numbers: range, drawn: tuple[Draw, Kind], bones: tuple[Path | None, str | None]) -> None:
     """`bones`: a folder of anatomies and, comma by comma, the only people to take from it."""
     from fluorospread.pipeline.write_case import check_writable
     from fluorospread.pipeline.write_simulated_case import write_simulated_case
+    from fluorospread.simulation import special_cases
     from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder
     from fluorospread.simulation.cases import Split, sample_split
 
-    anatomies, names = bones
+    (draw, kind), (anatomies, names) = drawn, bones
+    sample = {
+        Kind.ORDINARY: sample_split,
+        Kind.CINE: special_cases.sample_cine,
+        Kind.ABERRANT: special_cases.sample_aberrant,
+        Kind.CLUTTER: special_cases.sample_clutter,
+        Kind.NUMBERING: special_cases.sample_numbering,
+    }[kind]
     people = None if anatomies is None else AnatomyFolder.open(anatomies)
     only = [name.strip() for name in (names or "").split(",") if name.strip()]
     splits = list(Split)
     check_writable(out)
     with progress_bar("simulating", len(numbers)) as (bar, task):
         for number in numbers:
-            recipe = sample_split(Split(draw.value), number)
+            recipe = sample(Split(draw.value), number)
             bar.update(task, description=recipe.case_id)
             anatomy = None
             if people is not None:

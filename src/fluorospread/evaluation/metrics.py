@@ -105,6 +105,9 @@ class CaseScore:
     coverage_at_true_junctions: tuple[DecisionScore, ...] = ()
     """The same answers where the junctions lie in truth, so that errors of contrast and of labels come apart."""
     punctures: tuple[DecisionScore, ...] = ()
+    flags: tuple[DecisionScore, ...] = ()
+    """What was suspected of each kind of aberrant flow, and what was there; a flag is never a statement without
+    reserve, so a wrong one is no silent error."""
     failure: str = ""
 
     @property
@@ -157,6 +160,24 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class FlagRates:
+    """How often one kind of aberrant flow was suspected where it was (`found`) and not where it was not (`spared`)."""
+
+    kind: str
+    found: Rate
+    spared: Rate
+
+    @classmethod
+    def of(cls, kind: str, flags: Sequence[DecisionScore]) -> FlagRates:
+        own = [flag for flag in flags if flag.name == kind]
+        return cls(
+            kind,
+            Rate.count_true(flag.said is Answer.YES for flag in own if flag.true is Answer.YES),
+            Rate.count_true(flag.said is Answer.NO for flag in own if flag.true is Answer.NO),
+        )
+
+
+@dataclass(frozen=True)
 class Summary:
     """All scores of a set of cases, step by step."""
 
@@ -194,6 +215,7 @@ class Summary:
     silent_level_errors: Rate
     silent_errors: Rate
     silent_error_list: tuple[str, ...]
+    flags: tuple[FlagRates, ...]
 
 
 def _vertebrae(images: Sequence[ImageScore]) -> list[bool]:
@@ -211,6 +233,7 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
     confident = [i for i in images if i.status is LevelStatus.CONFIDENT]
     coverage = [d for s in ran for d in s.coverage]
     punctures = [d for s in ran for d in s.punctures]
+    flags = [flag for s in ran for flag in s.flags]
     at_truth = [d for s in ran for d in s.coverage_at_true_junctions]
     # Contrast that was there and not found overlaps by nothing.
     dices = [s.dice or 0.0 for s in ran if s.contrast_there is True]
@@ -252,4 +275,5 @@ def summarise(scores: Sequence[CaseScore]) -> Summary:
         silent_level_errors=Rate.count_true(i.silent_level_error for i in images),
         silent_errors=Rate.count_true(bool(s.silent_errors) for s in ran),
         silent_error_list=tuple(f"{s.case_id}: {e}" for s in ran for e in s.silent_errors),
+        flags=tuple(FlagRates.of(kind, flags) for kind in dict.fromkeys(flag.name for flag in flags)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fluorospread.evaluation.coverage_at_truth import coverage_at_truth
+from fluorospread.evaluation.flags_at_truth import flags_at_truth
 from fluorospread.evaluation.match import dice as dice_of
 from fluorospread.evaluation.match import distance_px, match_levels, match_points
 from fluorospread.evaluation.metrics import CaseScore, DecisionScore, ImageScore, IodineScore
@@ -57,6 +58,7 @@ def score_case(verified: VerifiedCase, truth: TrueCase, tolerance_mm: float, tar
             if (c.level, c.side) in truth.coverage
         ),
         coverage_at_true_junctions=coverage_at_truth(verified, truth),
+        flags=flags_at_truth(verified, truth),
         punctures=tuple(d for p in result.punctures for d in _score_puncture(p, truth, tolerance_mm, target)),
     )
 
@@ -137,7 +139,7 @@ def _true_mask(verified: VerifiedCase, truth: TrueCase) -> BoolImage | None:
     if index is None:
         return None
     true = truth.image(Path(verified.result.images[index].path).name)
-    return None if true is None else true.contrast_mask
+    return None if true is None else true.mask_at(verified.result.images[index].frame)
 
 
 def _score_puncture(puncture: Puncture, truth: TrueCase, tolerance_mm: float, target: Level) -> list[DecisionScore]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from fluorospread.evaluation.metrics import CaseScore, ErrorSummary, Rate, Summary, summarise
 from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
 from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
+from fluorospread.model.findings import ContrastMethod
 from fluorospread.model.verdict import STANDING_SENTENCE, Outcome
 from fluorospread.reporting.terminal import cohort_lines
 
@@ -42,9 +43,12 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def _by_kind(scores: Sequence[CaseScore]) -> list[tuple[str, list[CaseScore]]]:
-    """Simulated cases and those implanted in real films, never in one number; kinds without a case left out."""
+    """Simulated images, simulated runs and those implanted in real films, never in one number; kinds without a case
+    left out."""
+    run = ContrastMethod.CINE.value
     kinds = (
-        ("simulated images", [score for score in scores if not score.implanted]),
+        ("simulated images", [score for score in scores if not score.implanted and score.method != run]),
+        ("simulated runs", [score for score in scores if not score.implanted and score.method == run]),
         ("needles and contrast implanted in real films", [score for score in scores if score.implanted]),
     )
     return [(kind, members) for kind, members in kinds if members]
@@ -106,6 +110,14 @@ def summary_lines(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("iodine: mass within twice its stated uncertainty (cases)", summary.iodine_within_two_sd),
         ("contrast: there and not found (cases)", summary.contrast_missed),
         ("contrast: found where none is (cases)", summary.contrast_false),
+        *(
+            row
+            for rates in summary.flags
+            for row in (
+                (f"flags: {rates.kind}, suspected where it is (cases)", rates.found),
+                (f"flags: {rates.kind}, not suspected where it is not (cases)", rates.spared),
+            )
+        ),
         ("coverage: right where decided", summary.coverage_right),
         ("coverage: undetermined", summary.coverage_undetermined),
         ("coverage at the true junctions: right where decided", summary.coverage_true_junctions_right),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fluorospread.errors import CaseFileError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import Role
@@ -24,6 +26,19 @@ class TrueNeedle:
 
 
 @dataclass(frozen=True)
+class TrueRun:
+    """What is true of a run beside its peak frame, to which the points and the mask of its `TrueImage` belong.
+
+    `shift_px` is how far the body lies off the peak frame in each frame, (rows, cols).
+    """
+
+    peak_frame: int
+    last_frame: int
+    last_mask: BoolImage = field(repr=False)
+    shift_px: tuple[PointPx, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class TrueImage:
     """What is true of one image. `centers` holds every vertebra, also those out of the open field, so that a
     name given to a body at the edge is compared with its own; `in_view` names those that count. Junctions out
@@ -38,6 +53,17 @@ class TrueImage:
     junctions: dict[tuple[Level, Side], PointPx]
     needles: tuple[TrueNeedle, ...]
     contrast_mask: BoolImage | None = field(repr=False, default=None)
+    run: TrueRun | None = None
+
+    def mask_at(self, frame: int) -> BoolImage | None:
+        """The contrast's mask where it lies in a frame; of a run, that of the peak or the last frame, whichever is
+        nearer in time, moved with the body."""
+        if self.run is None or self.contrast_mask is None:
+            return self.contrast_mask
+        late = abs(frame - self.run.last_frame) < abs(frame - self.run.peak_frame)
+        known, mask = (self.run.last_frame, self.run.last_mask) if late else (self.run.peak_frame, self.contrast_mask)
+        moved = np.rint(np.subtract(self.run.shift_px[frame], self.run.shift_px[known])).astype(int)
+        return np.roll(mask, (int(moved[0]), int(moved[1])), axis=(0, 1))
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,8 @@ class TrueCase:
     images: tuple[TrueImage, ...]
     iodine_mg: float | None = None
     """Mass injected on both sides; None where some flowed off elsewhere, or the file does not say."""
+    aberrant: frozenset[str] = frozenset()
+    """Kinds of contrast gone astray, as `simulation.aberrant.AberrantKind` names them."""
     film: str = ""
     """The real film that needles and contrast were put into; empty where the whole image is simulated."""
 
@@ -90,6 +118,7 @@ def read_truth(path: Path) -> TrueCase:
             coverage={(Level(c["level"]), Side(c["side"])): bool(c["covered"]) for c in raw["coverage"]},
             images=tuple(_image(i) for i in raw["images"]),
             iodine_mg=_iodine_mg(raw),
+            aberrant=frozenset(str(flow["kind"]) for flow in raw.get("aberrant", [])),
             film=str(raw.get("implant", {}).get("film", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -117,7 +146,13 @@ def _image(raw: dict[str, Any]) -> TrueImage:
         },
         needles=tuple(TrueNeedle(Level(n["level"]), Side(n["side"]), _point(n["tip_px"])) for n in raw["needles"]),
         contrast_mask=None if mask is None else runs_to_mask(mask["runs"], (raw["rows"], raw["cols"])),
+        run=_run(raw["run"], (raw["rows"], raw["cols"])) if "run" in raw else None,
     )
+
+
+def _run(raw: dict[str, Any], shape: tuple[int, int]) -> TrueRun:
+    shifts = tuple(_point(shift) for shift in raw["shift_px"])
+    return TrueRun(raw["peak_frame"], raw["last_frame"], runs_to_mask(raw["last_mask"]["runs"], shape), shifts)
 
 
 def _point(raw: list[float]) -> PointPx:
