@@ -38,6 +38,8 @@ _FLANKS_MM, _NEAR_FLANKS_MM = (1.1, 2.2), (0.8, 1.25)
 
 # From these on, of its place and as a share of its width, what lies in line with a rod speaks against being it.
 _STRAY_MM, _STRAY_WIDTH, _MOST_STRAYING = 0.2, 0.35, 1.5
+# Within these it speaks for being it, by so much.
+_TRUE_MM, _TRUE_WIDTH, _FOR_TRUE = 0.1, 0.2, 1.0
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,17 @@ class LineProfile:
         return np.asarray(np.maximum(height, np.minimum(height + 0.5 * np.abs(step), self.plateau)))
 
     def _straying(self) -> Vector:
-        """Evidence against a rod in every sample: how far its middle and its width are off, over what is usual here."""
+        """Evidence against a rod in every sample: how far its middle and its width are off, over what is usual here.
+
+        Negative, for it, where both are as they should be: a display curve or bone takes height away, but not that.
+        """
         body = slice(self.given[0], self.given[1] + 1)
         width_mm = max(float(np.median(self.spread_mm[body])), 1e-6)
         place_limit_mm = max(_STRAY_MM, 3.0 * robust_sd(self.astray_mm[body]))
         width_limit_mm = max(_STRAY_WIDTH * width_mm, 3.0 * robust_sd(self.spread_mm[body]))
         off = (self.astray_mm / place_limit_mm) ** 2 + ((self.spread_mm - width_mm) / width_limit_mm) ** 2
-        return np.asarray(np.clip(off, 0.0, _MOST_STRAYING))
+        true = (np.abs(self.astray_mm) < _TRUE_MM) & (np.abs(self.spread_mm - width_mm) < _TRUE_WIDTH * width_mm)
+        return np.asarray(np.clip(off, 0.0, _MOST_STRAYING) - _FOR_TRUE * true)
 
     def _reach(self) -> int:
         return max(2, round(0.8 / self.mm_per_px))

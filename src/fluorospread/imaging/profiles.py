@@ -108,9 +108,10 @@ def _parabola_through(
     return np.asarray(path, dtype=np.float64)
 
 
-def refined_ridge(strip: Strip, offset_px: Vector, reach_px: float, smooth_px: float,
-                  between_px: tuple[float, float]) -> tuple[Vector, Vector, Vector]:  # fmt: skip
-    """The followed ridge put through the middle of what stands out, that middle's distance from it, and its 1 sd across.
+def refined_ridge(
+    strip: Strip, offset_px: Vector, reach_px: float, smooth_px: float, between_px: tuple[float, float]
+) -> tuple[Vector, Vector, Vector]:
+    """The followed ridge put through the middle of what stands out; how far that middle is off it; its 1 sd across.
 
     All (along,) in px. What stands out is taken above the straight line between the flanks at `reach_px`, weighted by
     its square, which finds the middle of a rod to a tenth of a pixel.
@@ -208,7 +209,7 @@ def run_end(
     median of the last ten `reach` samples, between half and twice its start, as bone behind metal and display
     curves change its height. The end is then put where the height crosses `level` of the plateau's start, at
     most `reach` samples farther. The second value is False when the run reaches the end of the data. `straying`
-    is evidence against each sample besides its height.
+    is evidence against each sample besides its height, negative where it speaks for it.
     """
     outwards = _outwards(height, from_index, step)
     against = None if straying is None else _outwards(straying, from_index, step)
@@ -251,7 +252,7 @@ def _end_evidence(outwards: Vector, plateau: float, reach: int, against: Vector 
     off = (outwards - local) / local
     evidence = np.clip(1.0 - (off / np.where(off < 0, 0.42, 0.7)) ** 2, -2.0, 1.0)
     if against is not None:
-        evidence = np.maximum(evidence - against, -2.0)
+        evidence = np.clip(evidence - against, -2.0, 1.0)
     # A shaft ends in a step; bone in line with it only fades.
     side = max(2, 5 * reach // 2)
     sums = np.cumsum(np.concatenate([[0.0], np.full(side, outwards[0]), outwards, np.full(side, outwards[-1])]))

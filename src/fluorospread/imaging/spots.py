@@ -163,7 +163,7 @@ def ray_from(
         return None
     # The last millimetre is the tip itself, blurred.
     even = ndimage.uniform_filter1d(profile[: stop + 1], one_mm)[: max(1, stop - one_mm)]
-    if even.min() < 0.6 * plateau:
+    if even.min() < 0.45 * plateau:
         return None
     after = profile[stop + 1 : stop + 1 + 2 * one_mm]
     if after.size and after.mean() > 0.5 * plateau:

@@ -8,6 +8,7 @@ import pytest
 from fluorospread.imaging.profiles import (
     follow_ridge,
     full_width_px,
+    refined_ridge,
     ridge_height,
     run_end,
     running_median,
@@ -114,6 +115,34 @@ def test_a_run_ends_at_its_step_and_not_where_what_lies_in_line_fades():
     height[120:132] = np.linspace(0.58, 0.2, 12)
     index, _ = run_end(height, 70, 1, 1.0, 0.35, 5)
     assert index <= 126.0
+
+
+def test_a_run_ends_where_what_goes_on_leaves_its_line():
+    # Two thirds as high beyond sample 120, as an end plate is; only its place tells it from the shaft.
+    height = np.where(np.arange(200) < 120, 1.0, 0.7)
+    astray = np.where(np.arange(200) < 120, 0.0, 1.5)
+    assert run_end(height, 60, 1, 1.0, 0.35, 5)[0] > 190
+    assert run_end(height, 60, 1, 1.0, 0.35, 5, astray)[0] == pytest.approx(120, abs=6)
+
+
+def test_a_run_goes_on_where_its_height_is_lost_but_not_its_place():
+    height = np.where(np.arange(200) < 120, 1.0, np.where(np.arange(200) < 160, 0.45, 0.0))
+    true_to_line = np.where(np.arange(200) < 160, -1.0, 1.0)
+    assert run_end(height, 60, 1, 1.0, 0.35, 5)[0] < 130
+    assert run_end(height, 60, 1, 1.0, 0.35, 5, true_to_line)[0] == pytest.approx(160, abs=6)
+
+
+def test_the_middle_of_a_rod_is_found_to_a_tenth_of_a_pixel():
+    start, end = (40.0, 30.0), (120.0, 130.0)
+    # The strip lies half a pixel beside the rod, whose 1 sd across is that of its height over root two, as squared.
+    beside = 0.5 * np.array([-(end[1] - start[1]), end[0] - start[0]]) / np.hypot(80.0, 100.0)
+    strip = strip_along(rod(start, end), EVERYWHERE, (tuple(start - beside), tuple(end - beside)), 12.0, 0.0)
+    length = float(strip.along_px[-1])
+    path, astray, spread = refined_ridge(strip, np.zeros(len(strip.along_px)), 5.0, 1.0, (0.0, length))
+    inner = slice(10, -10)
+    assert np.abs(np.abs(path[inner]) - 0.5).max() < 0.1
+    assert np.abs(astray[inner]).max() < 0.1
+    assert np.median(spread) == pytest.approx(1.2 / np.sqrt(2.0), rel=0.1)
 
 
 def test_a_running_median_keeps_its_window_inside():

@@ -217,6 +217,15 @@ def test_a_doubtful_tip_decides_nothing():
     assert {(p.level, p.at_target) for p in punctures} == {(None, Answer.UNDETERMINED)}
 
 
+def test_a_tip_that_is_not_sure_does_not_deny_a_puncture():
+    # At L4, a whole level off the target: denied only by a tip that is plainly one.
+    for confidence, answer in ((0.95, Answer.NO), (0.8, Answer.UNDETERMINED)):
+        (puncture,), _ = judged(image(tip(Side.LEFT, 140, confidence=confidence)))
+        assert puncture.at_target is answer
+    assert puncture.level is None
+    assert "not sure enough" in puncture.reason
+
+
 def test_a_tip_beyond_the_last_located_junction_is_not_ascribed_to_it():
     # Only L4 and L5 located; the tip lies where S1's junction is expected, one pitch below L5.
     some = junctions(levels=(Level.L4, Level.L5))
@@ -303,6 +312,14 @@ def test_a_junction_whose_coverage_is_open_leaves_the_case_open():
     _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=coverage, **IMAGED)
     assert verdict.coverage is Outcome.UNDETERMINED
     assert verdict.criteria[-1].reason == "undetermined: L5 right"
+
+
+@pytest.mark.parametrize("answer", [Answer.YES, Answer.NO])
+def test_coverage_told_from_one_image_alone_is_shown_and_decides_nothing(answer):
+    _, verdict = judged(image(*AT_BOTH_TARGETS), coverage=covered(answer), from_one_image=True, **IMAGED)
+    assert verdict.puncture is Outcome.VERIFIED
+    assert verdict.coverage is Outcome.UNDETERMINED
+    assert f"{answer.value} from one image alone" in verdict.criteria[-1].reason
 
 
 def test_a_junction_that_was_not_located_leaves_its_coverage_open():

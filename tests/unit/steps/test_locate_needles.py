@@ -186,9 +186,18 @@ def disc(row: float, col: float, height: float = 0.9) -> np.ndarray:
 def test_a_foreshortened_shaft_has_its_tip_away_from_the_hub(length_mm):
     tip, way = np.array((240.0, 285.0)), np.array((0.6, 0.8))
     hub = tuple(tip + way * length_mm / MM_PER_PX)
-    image = spine() + np.maximum(rod(tuple(tip), hub, 0.4), disc(*hub))
+    # Crossed lengthwise, a shaft is nearly as dense as its hub.
+    image = spine() + np.maximum(rod(tuple(tip), hub, 0.8), disc(*hub))
     (found,) = locate_needles(radiograph(image), LEVELS)
     assert apart_mm(found.tip_px, tip) < 1.5
+
+
+def test_bone_beside_a_hub_is_not_its_shaft():
+    hub, bone_end = (240.0, 285.0), (248.0, 302.0)
+    image = spine() + np.maximum(rod(bone_end, hub, 0.25), disc(*hub))
+    (found,) = locate_needles(radiograph(image), LEVELS)
+    assert apart_mm(found.tip_px, hub) < 1.5
+    assert found.direction is None
 
 
 def test_a_dense_spot_proves_the_hub_of_a_shaft_over_uneven_bone():
@@ -213,6 +222,15 @@ def test_bone_in_line_with_the_shaft_does_not_carry_the_tip_on():
     (found,) = locate_needles(radiograph(spine() + beyond + needle(tip, hub)), LEVELS)
     # A drawn needle has no bevel, for which 0.3 mm are added.
     assert apart_mm(found.tip_px, tip) < 1.8
+
+
+def test_an_end_plate_in_line_with_the_shaft_does_not_carry_the_tip_on():
+    # Nearly as high as the shaft, but broader, and leaving its line by half a millimetre within 15 mm.
+    tip, hub = np.array((240.0, 285.0)), np.array((290.0, 370.0))
+    way = (tip - hub) / np.hypot(*(tip - hub))
+    plate = rod(tuple(tip + 37.5 * way + 1.3 * np.array((-way[1], way[0]))), tuple(tip), 0.22, 1.3)
+    (found,) = locate_needles(radiograph(spine() + np.maximum(plate, needle(tuple(tip), tuple(hub)))), LEVELS)
+    assert apart_mm(found.tip_px, tip) < 2.0
 
 
 def test_spots_in_a_row_are_letters_and_no_hubs():

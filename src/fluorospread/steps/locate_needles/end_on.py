@@ -44,7 +44,8 @@ def _may_be(frame: SearchedFrame, spot: Spot, shafts: list[Shaft], settings: Nee
     """Whether a disc lies where hubs of foreshortened needles lie, and is no other needle's hub."""
     nearest, farthest = settings.end_on_lateral_mm
     return (
-        frame.beyond_mm(spot.centre) <= settings.end_on_beyond_mm
+        spot.salience >= settings.end_on_least_salience
+        and frame.beyond_mm(spot.centre) <= settings.end_on_beyond_mm
         and nearest <= frame.lateral_mm(spot.centre) <= farthest
         and not any(apart_px(spot.centre, shaft.tail) * frame.mm_per_px < settings.alone_mm for shaft in shafts)
         and _rivals(frame, spot, settings) < 2
@@ -66,6 +67,9 @@ def _foreshortened(frame: SearchedFrame, spot: Spot, settings: NeedleSettings) -
     scale = frame.mm_per_px
     reach = (settings.ray_mm[0] / scale, settings.ray_mm[1] / scale)
     ray = ray_from(frame.image, spot.centre, reach, scale, 1.3 * frame.least_height)
+    # A foreshortened shaft is crossed lengthwise: it is about as dense as the hub, which bone beside it is not.
+    if ray is not None and ray.height < settings.ray_over_hub * ring_about(frame.image, spot.centre, scale).height:
+        ray = None
     log_odds = _log_odds(frame, spot, ray)
     plain = log_odds >= settings.least_plain_log_odds and _is_plain_hub(frame, spot, ray, settings)
     if log_odds < settings.least_end_on_log_odds and not plain:

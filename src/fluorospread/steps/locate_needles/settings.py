@@ -44,6 +44,8 @@ class NeedleSettings:
         Salience from which a spot of that strength is taken for a hub, and one of 0.7 of it, too.
     least_end_on_log_odds, least_plain_log_odds
         That a disc is the hub of a needle seen along its shaft; the second for one that is plainly a hub besides.
+    end_on_least_salience
+        Least salience of such a hub's disc: crossings of bone, with a ray of bone besides, reach 20.
     end_on_salience
         Least salience of such a hub's disc without a shaft in sight, times its height above all lines through it
         over the least height of a shaft, from which it needs no other proof.
@@ -58,6 +60,8 @@ class NeedleSettings:
         within it is none: letters and teeth of bone come in rows.
     ray_mm
         Nearest and farthest end of a foreshortened shaft from the middle of its hub.
+    ray_over_hub
+        Least height of a foreshortened shaft over its hub's.
     most_needles
         More plausible lines than this mean clutter, and none is reported.
     least_lateral_mm
@@ -79,7 +83,7 @@ class NeedleSettings:
     least_relative_height: float = 0.07
     tip_level: float = 0.35
     bevel_mm: float = 0.3
-    least_tip_sd_mm: float = 0.33
+    least_tip_sd_mm: float = 0.42
     spread_share: float = 0.4
     ambiguous_spread_mm: float = 1.9
     hidden_rise: float = 1.0
@@ -87,14 +91,16 @@ class NeedleSettings:
     spot_sigma_mm: float = 0.85
     spot_over_least: float = 1.2
     spot_salience: tuple[float, float] = (17.0, 25.0)
-    least_end_on_log_odds: float = -0.6
-    least_plain_log_odds: float = -1.5
+    least_end_on_log_odds: float = -0.3
+    least_plain_log_odds: float = -1.2
+    end_on_least_salience: float = 22.0
     end_on_salience: float = 70.0
     end_on_sd_mm: tuple[float, float] = (0.7, 4.0)
     end_on_lateral_mm: tuple[float, float] = (15.0, 55.0)
     alone_mm: float = 12.0
     end_on_beyond_mm: float = 15.0
     ray_mm: tuple[float, float] = (1.8, 16.0)
+    ray_over_hub: float = 0.6
     most_needles: int = 3
     least_lateral_mm: float = 16.0
     largest_lateral_mm: float = 60.0
