@@ -98,7 +98,7 @@ def _parabola_through(
     fit = np.zeros(3)
     for _ in range(6):
         root = np.sqrt(weight)[:, None]
-        fit = np.linalg.lstsq(design * root, where * root[:, 0], rcond=None)[0]
+        fit = np.asarray(np.linalg.lstsq(design * root, where * root[:, 0], rcond=None)[0], dtype=np.float64)
         off = where - design @ fit
         scale = max(robust_sd(off), floor_px)
         weight = base_weight * np.clip(1.0 - (off / (4.0 * scale)) ** 2, 1e-6, None) ** 2
