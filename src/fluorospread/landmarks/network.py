@@ -1,4 +1,4 @@
-"""Image regions to landmark probabilities: sampling, local contrast and the three networks (onnxruntime).
+"""Image regions to landmark probabilities: sampling, local contrast and the networks (onnxruntime).
 
 A region is a square of the image, resampled to `INPUT_PX` squared; the networks answer with one probability
 map a landmark over `MAP_CELLS` squared cells and the probability that the landmark is not in the region.
@@ -32,7 +32,7 @@ MAP_CELLS = 48
 # Middle of the range the networks were trained with.
 CONTRAST_SIGMA_PX = 9.5
 WEIGHTS = Path(__file__).parent / "weights"
-_FILES = {"levels": "levels.onnx", "junctions": "junctions.onnx", "close-ups": "close-ups.onnx"}
+_FILES = {name: f"{name}.onnx" for name in ("levels", "junctions", "close-ups", "contrast")}
 # More than two threads gain little in batches this small.
 _MOST_THREADS = 2
 
@@ -207,7 +207,14 @@ def _threads() -> int:
 
 
 @lru_cache(maxsize=len(_FILES))
-def _session(name: str) -> Any:
+def session(name: str) -> Any:
+    """The onnxruntime session of a network, made once.
+
+    Raises
+    ------
+    WeightsError
+        When the weights are missing or are not the recorded ones.
+    """
     import onnxruntime
 
     path = WEIGHTS / _FILES[name]
@@ -237,7 +244,7 @@ def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
     if not regions:
         return []
     inputs = np.stack([local_contrast(pyramid.sample(region)) for region in regions])
-    maps, absent, flags = _session(name).run(None, {"image": inputs})
+    maps, absent, flags = session(name).run(None, {"image": inputs})
     k = maps.shape[1]
     logits = np.concatenate([maps.reshape(len(regions), k, -1), absent[:, :, None]], axis=2).astype(np.float64)
     logits -= logits.max(axis=2, keepdims=True)

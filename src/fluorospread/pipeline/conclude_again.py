@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from fluorospread.model.case import CaseResult, ContrastResult, Role
-from fluorospread.model.findings import Anchor, ContrastMask
+from fluorospread.model.findings import Anchor, ContrastMask, ContrastMethod
 from fluorospread.model.protocol import Protocol
 from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.spread import Pool, Spread
@@ -52,7 +54,8 @@ def conclude_again(
     )
     tips = tip_evidence(tuple(look for look in looks if _was_searched(look, looks)))
     weaker: tuple[ImageEvidence, ...] = ()
-    if edited.contrast.image is not None:
+    from_one_image = _from_one_image(reopened, contrast)
+    if edited.contrast.image is not None and not from_one_image:
         look = looks[edited.contrast.image]
         weaker = contrast_evidence(look, spread.pools, look.junctions, tips, settings, reopened.origins)
     evidence = CaseEvidence(
@@ -61,6 +64,7 @@ def conclude_again(
         contrast_status=edited.contrast.status,
         contrast_reason=edited.contrast.reason,
         coverage=spread.coverage,
+        from_one_image=from_one_image,
         no_puncture_reason=_no_puncture_reason(looks),
     )
     punctures, verdict = judge_case(protocol, evidence)
@@ -72,6 +76,14 @@ def conclude_again(
         flags=flags,
         verdict=verdict,
     )
+
+
+def _from_one_image(reopened: ReopenedCase, contrast: ContrastMask | None) -> bool:
+    """Whether the outline is what one image alone gave, and no reader's."""
+    if contrast is None or contrast.mask is None or contrast.method is not ContrastMethod.SINGLE_IMAGE:
+        return False
+    found = None if reopened.contrast is None else reopened.contrast.mask
+    return found is not None and np.array_equal(found, contrast.mask)
 
 
 def _measured(

@@ -9,6 +9,7 @@ from fluorospread.model.findings import ContrastMask, ContrastMethod
 from fluorospread.pipeline.look_at_image import Look
 from fluorospread.pipeline.settings import VerifySettings
 from fluorospread.steps.segment_contrast import segment_contrast
+from fluorospread.steps.segment_single_image import segment_single_image
 
 
 def images_before_contrast(roles: Sequence[Role], reference: int | None) -> list[int]:
@@ -32,4 +33,7 @@ def segment_case(
         tried.append((mask, source))
         if mask.alignment is not None:
             break
-    return tried[-1] if tried[-1][0].alignment is not None else tried[0]
+    mask, source = tried[-1] if tried[-1][0].alignment is not None else tried[0]
+    if mask.method is not ContrastMethod.SINGLE_IMAGE:
+        return mask, source
+    return segment_single_image(radiograph, looks[measured].levels, mask.notes, settings.single_image), source

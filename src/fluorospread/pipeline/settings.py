@@ -10,6 +10,7 @@ from fluorospread.steps.locate_junctions import JunctionSettings
 from fluorospread.steps.locate_needles import NeedleSettings
 from fluorospread.steps.measure_spread import SpreadSettings
 from fluorospread.steps.segment_contrast import ContrastSettings
+from fluorospread.steps.segment_single_image import SingleImageSettings
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,6 @@ class VerifySettings:
     junctions: JunctionSettings = field(default_factory=JunctionSettings)
     needles: NeedleSettings = field(default_factory=NeedleSettings)
     contrast: ContrastSettings = field(default_factory=ContrastSettings)
+    single_image: SingleImageSettings = field(default_factory=SingleImageSettings)
     spread: SpreadSettings = field(default_factory=SpreadSettings)
     aberrant: AberrantSettings = field(default_factory=AberrantSettings)

@@ -98,6 +98,7 @@ def verify_case(
         contrast_status=contrast.mask.status,
         contrast_reason=contrast.mask.reason,
         coverage=spread.coverage,
+        from_one_image=contrast.mask.method is ContrastMethod.SINGLE_IMAGE,
         no_puncture_reason=_no_puncture_reason(looks),
     )
     punctures, verdict = judge_case(protocol, evidence)
@@ -227,7 +228,8 @@ def _measure(contrast: _Contrast, protocol: Protocol, settings: VerifySettings) 
 def _contrast_evidence(
     contrast: _Contrast, spread: Spread, tips: tuple[ImageEvidence, ...], settings: VerifySettings
 ) -> tuple[ImageEvidence, ...]:
-    if contrast.measured is None:
+    # Outlines from one image alone are too rough for their middle to stand for a puncture.
+    if contrast.measured is None or contrast.mask.method is ContrastMethod.SINGLE_IMAGE:
         return ()
     look = contrast.looks[contrast.measured]
     return contrast_evidence(look, spread.pools, contrast.junctions, tips, settings)

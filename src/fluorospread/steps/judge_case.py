@@ -84,6 +84,8 @@ class CaseEvidence:
     coverage
         As measured, doubts about numbering and visibility already in its answers; empty when there was
         nothing to measure, with `contrast_reason` saying why.
+    from_one_image
+        Whether `coverage` rests on one image alone: what it says is shown to the reader and decides nothing.
     """
 
     images: tuple[ImageEvidence, ...]
@@ -91,6 +93,7 @@ class CaseEvidence:
     contrast_status: ContrastStatus
     contrast_reason: str = ""
     coverage: tuple[Coverage, ...] = ()
+    from_one_image: bool = False
     no_puncture_reason: str = "no needle was found on this side"
 
 
@@ -336,6 +339,10 @@ def _coverage_criterion(evidence: CaseEvidence, level: Level, side: Side) -> Cri
             seen = " | ".join(f"{c.side.value}: {c.reason}" for c in unsided)
             return _undetermined(name, f"which side is the patient's {side.value} is unknown; {seen}")
         return _undetermined(name, f"the {level.value} junction was not located on this side")
+    if evidence.from_one_image and found.covered is not Answer.UNDETERMINED:
+        return _undetermined(
+            name, f"{found.covered.value} from one image alone, which a reader must confirm: {found.reason}"
+        )
     result = {
         Answer.YES: CriterionResult.MET,
         Answer.NO: CriterionResult.NOT_MET,

@@ -1,7 +1,8 @@
-"""Finds the contrast in an image: by subtraction from a reference or a cine's own mask, else from one image.
+"""Finds the contrast in an image by subtraction from a reference or a cine's own mask.
 
 Assumes frontal images with attenuating structures bright. The claim falls with the evidence: natural-log pairs
-give areal iodine, display pixels a relative signal, and a single image only what stands out from all bone.
+give areal iodine, display pixels a relative signal. Where there is nothing to compare with the answer is *not
+found* by the method *single-image*, and `segment_single_image` may look further.
 """
 
 from __future__ import annotations

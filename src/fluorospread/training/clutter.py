@@ -5,6 +5,7 @@ Layers are (n, 192, 192) float32 in 0..1; the augmentation places them with rand
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
@@ -145,7 +146,7 @@ def writing_layer(rng: np.random.Generator) -> npt.NDArray[np.float32]:
 
 def make_banks(count: int, seed: int, pools: bool = True) -> dict[str, FloatImages]:
     """`count` layers of each kind; without `pools` none that could pass for contrast injected beside the spine."""
-    kinds = {
+    kinds: dict[str, Callable[[np.random.Generator], FloatImages]] = {
         "gas": gas_layer, "stool": stool_layer, "contrast": partial(contrast_layer, pools=pools),
         "metal": metal_layer, "writing": writing_layer,
     }  # fmt: skip

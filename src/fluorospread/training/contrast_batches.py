@@ -67,7 +67,7 @@ def contrast_batch(
     bones, truth = shards.draw(count, rng)
     points = truth["points"].astype(np.float64)
     pair = points[:, [_LAST, _NEXT]]
-    known = np.isfinite(pair).all(axis=(1, 2))
+    known = np.asarray(np.isfinite(pair).all(axis=(1, 2)))
     middle = np.where(known[:, None], np.nan_to_num(pair).mean(axis=1), np.array(bones.shape[2:]) / 2)
     side_px = rng.uniform(*_SIDE_MM, count) / VIEW_MM_PER_PX
     window = Window(

@@ -115,7 +115,7 @@ def test_the_weights_have_one_digest() -> None:
 
 def test_missing_or_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "WEIGHTS", tmp_path)
-    network._session.cache_clear()
+    network.session.cache_clear()
     pyramid = Pyramid(ramp(), ALL)
     with pytest.raises(WeightsError, match=r"levels\.onnx is missing"):
         look("levels", pyramid, [Region((0.0, 0.0), 100.0)])
@@ -123,7 +123,7 @@ def test_missing_or_changed_weights_are_refused(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "SHA256SUMS").write_text("00  levels.onnx\n", encoding="ascii")
     with pytest.raises(WeightsError, match="expected 00"):
         look("levels", pyramid, [Region((0.0, 0.0), 100.0)])
-    network._session.cache_clear()
+    network.session.cache_clear()
 
 
 @pytest.mark.parametrize(("said", "threads"), [(None, 2), ("", 2), ("1", 1), ("8", 2), ("0", 1), ("4,2", 2), ("x", 2)])
