@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from fluorospread.errors import UsageError
 if TYPE_CHECKING:
     from fluorospread.evaluation.real_films import FilmScore
     from fluorospread.evaluation.run_evaluation import Evaluation, FilmFailure
+    from fluorospread.evaluation.without_contrast import FalseContrastScore
 
 DIFFERS_FROM_TRUTH = 4
 
@@ -65,6 +67,14 @@ def evaluate(
             "--pictures-without-contrast", metavar="DIR", help="The same in a folder of pictures.", show_default=False
         ),
     ] = None,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="With --without-contrast: pairs instead, compared with each other; with --real DIR made of pictures.",
+            show_default=False,
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep case.json and pictures there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print tracebacks of errors.")] = False,  # noqa: ARG001
@@ -81,9 +91,23 @@ def evaluate(
 
     - `fluorospread evaluate --without-contrast 300` — false contrast in images into which nothing was injected
 
+    - `fluorospread evaluate --without-contrast 300 --pairs` — the same in pairs of images, one compared with the other
+
+    - `fluorospread evaluate --without-contrast 130 --pairs --real films --annotations films/annotations` — in pairs
+    made of real films, moved and with another gain; needles where a reader marked targets
+
     Simulated and real images are scored apart. Exit code 4 when a verdict was stated that is not the true one,
     or a real film was named wrongly with confidence; abstentions do not count as such.
     """
+    if pairs and empty is not None:
+        if folder is not None or count is not None or empty_pictures is not None:
+            raise UsageError(
+                "pairs without contrast are simulated, or made of the pictures of --real DIR; name no other source"
+            )
+        _pairs_without_contrast((draw, range(first, first + empty)), (real, annotations), workers, out, as_json)
+        return
+    if pairs:
+        raise UsageError("--pairs is about --without-contrast N; see fluorospread evaluate --help")
     given = [source is not None for source in (folder, count, real, empty, empty_pictures)]
     if sum(given) != 1:
         raise UsageError(
@@ -145,8 +169,6 @@ def _without_contrast(
     from fluorospread.evaluation.without_contrast import (
         evaluate_pictures_without_contrast,
         evaluate_without_contrast,
-        false_contrast_document,
-        false_contrast_rates,
         pictures_in,
     )
     from fluorospread.simulation.cases import Split
@@ -162,8 +184,44 @@ def _without_contrast(
             scores = evaluate_pictures_without_contrast(pictures, out, report)
         else:
             scores = evaluate_without_contrast(Split(draw.value), numbers, workers, out, report)
+    _print_false_contrast(scores, pictures is None, as_json)
+
+
+def _pairs_without_contrast(
+    drawn: tuple[Draw, range],
+    films: tuple[Path | None, Path | None],
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """`films`: a folder of real pictures to make the pairs of, and a reader's points on them."""
+    from fluorospread.evaluation.pairs_without_contrast import (
+        evaluate_film_pairs_without_contrast,
+        evaluate_pairs_without_contrast,
+    )
+    from fluorospread.pipeline.write_case import check_writable
+    from fluorospread.simulation.cases import Split
+
+    (draw, numbers), (pictures, annotations) = drawn, films
+    if out is not None:
+        check_writable(out)
+    with progress_bar("searching", len(numbers)) as (bar, task):
+
+        def report(name: str) -> None:
+            bar.update(task, advance=1, description=name)
+
+        if pictures is not None:
+            scores = evaluate_film_pairs_without_contrast(pictures, annotations, numbers, out, report)
+        else:
+            scores = evaluate_pairs_without_contrast(Split(draw.value), numbers, workers, out, report)
+    _print_false_contrast(scores, pictures is None, as_json)
+
+
+def _print_false_contrast(scores: Sequence[FalseContrastScore], simulated: bool, as_json: bool) -> None:
+    from fluorospread.evaluation.without_contrast import false_contrast_document, false_contrast_rates
+
     if as_json:
-        typer.echo(json.dumps(false_contrast_document(scores, simulated=pictures is None), ensure_ascii=False))
+        typer.echo(json.dumps(false_contrast_document(scores, simulated=simulated), ensure_ascii=False))
     else:
         for name, rate in false_contrast_rates(scores).items():
             typer.echo(f"{name}: {rate}")

@@ -34,7 +34,7 @@ Report = Callable[[str], None]
 # Building a person takes longer than taking an image: each is imaged so often, in views of their own.
 VIEWS_OF_A_PERSON = 3
 _POST_FILE = "post.dcm"
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def evaluate_pictures_without_contrast(
     """
     paths = pictures_in(folder)
     if not paths:
-        raise MissingFileError(f"{folder} holds no picture; expected {', '.join(_PICTURES)}")
+        raise MissingFileError(f"{folder} holds no picture; expected {', '.join(PICTURES)}")
     scores = []
     for path in paths:
         scores.append(score_picture(path, path.stem, out=None if out is None else out / path.stem))
@@ -135,7 +135,7 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
     """Images of a folder by name."""
     if not folder.is_dir():
         return ()
-    return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES))
+    return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES))
 
 
 def score_picture(path: Path, name: str, contents: Iterable[str] = (), out: Path | None = None) -> FalseContrastScore:
