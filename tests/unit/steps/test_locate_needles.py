@@ -218,7 +218,8 @@ def test_a_shaft_whose_height_a_display_curve_changes_is_followed_to_its_tip():
 def test_bone_in_line_with_the_shaft_does_not_carry_the_tip_on():
     tip, hub = (240.0, 285.0), (290.0, 370.0)
     way = (np.array(tip) - hub) / np.hypot(50.0, 85.0)
-    beyond = rod(tuple(np.array(tip) + 9.0 * way), tip, 0.12)
+    # Broader than a shaft, as bone is.
+    beyond = rod(tuple(np.array(tip) + 9.0 * way), tip, 0.12, 1.4)
     (found,) = locate_needles(radiograph(spine() + beyond + needle(tip, hub)), LEVELS)
     # A drawn needle has no bevel, for which 0.3 mm are added.
     assert apart_mm(found.tip_px, tip) < 1.8
