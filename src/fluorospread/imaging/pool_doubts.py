@@ -162,7 +162,9 @@ def losses_of(signal: FloatArray, wide: FloatArray, above: BoolArray, scene: Sce
 
 
 def rise_of(wide: FloatArray, pixels: BoolArray, level: float) -> float:
-    """Upper fifth of the signal of some pixels, in outline levels."""
+    """Upper fifth of the signal of some pixels, in outline levels; 0 of none."""
+    if not pixels.any():
+        return 0.0
     return float(np.quantile(wide[pixels], 0.8)) / max(level, 1e-12)
 
 

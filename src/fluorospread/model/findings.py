@@ -233,6 +233,13 @@ class ContrastMask:
             raise ValueError("a mask goes with status found, and only with it")
         if self.status is not ContrastStatus.FOUND and not self.reason:
             raise ValueError("contrast that is not found needs a reason")
-        for array in (self.mask, self.signal, self.areal_iodine_mg_cm2, self.undecidable, self.cleared, self.outline_sd):
+        for array in (
+            self.mask,
+            self.signal,
+            self.areal_iodine_mg_cm2,
+            self.undecidable,
+            self.cleared,
+            self.outline_sd,
+        ):
             if array is not None:
                 array.setflags(write=False)

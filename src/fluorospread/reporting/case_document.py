@@ -154,7 +154,9 @@ def _puncture(item: Json) -> Puncture:
 
 
 def _flag(item: Json) -> Flag:
-    return Flag(**{**item, "outline_px": tuple(tuple(_pair(point) for point in ring) for ring in item["outline_px"])})
+    # Documents of earlier versions say what was suspected, and not where.
+    rings = item.get("outline_px", ())
+    return Flag(**{**item, "outline_px": tuple(tuple(_pair(point) for point in ring) for ring in rings)})
 
 
 def _contrast(item: Json) -> ContrastResult:

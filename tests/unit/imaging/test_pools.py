@@ -9,7 +9,7 @@ from scipy import ndimage
 from fluorospread.imaging.background import enlarged, interpolated, without_background
 from fluorospread.imaging.left_behind import explained_by_reference
 from fluorospread.imaging.misplaced_edges import without_misplaced_edges
-from fluorospread.imaging.pool_doubts import PoolSettings
+from fluorospread.imaging.pool_doubts import PoolSettings, rise_of
 from fluorospread.imaging.pools import find_pools
 from fluorospread.imaging.subtraction import Difference
 
@@ -189,3 +189,9 @@ def test_enlarging_puts_block_centres_where_they_were():
     assert large.shape == (9, 17)
     # Block 3 covers columns 6 and 7, so its value 3 lies between them.
     assert 0.5 * (large[4, 6] + large[4, 7]) == pytest.approx(3.0, abs=1e-6)
+
+
+def test_no_pixels_rise_by_nothing() -> None:
+    signal = np.full(SHAPE, 0.5)
+    assert rise_of(signal, disc(50, 50, 5), 0.1) == pytest.approx(5.0)
+    assert rise_of(signal, NOTHING, 0.1) == 0.0
