@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +33,15 @@ from fluorospread.simulation.projection import CArm
 from fluorospread.simulation.render_case import SimulatedImage, place_needle
 from fluorospread.simulation.spectrum import Substance
 from fluorospread.simulation.stored_pixels import PixelFormat, Relationship, StoredImage
-from fluorospread.simulation.truth import CaseTruth, ImageTruth, coverage_of, outcome_of, punctures_of
+from fluorospread.simulation.truth import (
+    CaseTruth,
+    CoverageTruth,
+    ImageTruth,
+    PunctureTruth,
+    coverage_of,
+    outcome_of,
+    punctures_of,
+)
 from fluorospread.simulation.truth import truth_of_image as project_truth
 
 FloatMap = npt.NDArray[np.float32]
@@ -320,6 +328,13 @@ def _stored(
     return tuple(images)
 
 
+def _shown_wrong(coverage: Sequence[CoverageTruth], punctures: Sequence[PunctureTruth]) -> bool:
+    """Whether what is known of some junctions already fails the protocol."""
+    bare = any(not c.covered for c in coverage if (c.level, c.side) in _PROTOCOL_JUNCTIONS)
+    right = {p.side for p in punctures if p.level is Level.L5}
+    return bare or not right.issuperset(p.side for p in punctures)
+
+
 def _truth_of_case(
     recipe: ImplantRecipe,
     truths: list[ImageTruth],
@@ -334,7 +349,9 @@ def _truth_of_case(
     judged = truths[-1] if shown is None else shown
     seen = {(j.level, j.side) for j in judged.junctions if j.in_view}
     if not seen.issuperset(_PROTOCOL_JUNCTIONS) or recipe.images == (Role.PRE,):
-        # Where the reader marked no junction, whether it is covered or punctured cannot be said.
-        outcome = Outcome.UNDETERMINED
+        # Where the reader marked no junction, whether it is covered or punctured cannot be said; one that is marked
+        # and bare, or a needle elsewhere, settles the case all the same.
+        settled = recipe.images != (Role.PRE,) and _shown_wrong(coverage, punctures)
+        outcome = Outcome.NOT_VERIFIED if settled else Outcome.UNDETERMINED
     iodine = {spread.side: spread.iodine_mg for spread in recipe.spreads}
     return CaseTruth(tuple(truths), coverage, punctures, iodine, outcome)

@@ -144,8 +144,21 @@ def test_a_single_image_has_needles_and_contrast():
 
 def test_unmarked_junctions_leave_the_outcome_open():
     fewer = {key: at for key, at in JUNCTIONS.items() if key != (L4, RIGHT)}
+    all_that_is_marked = (BOTH[0], dataclasses.replace(BOTH[1], covered=(L5,)))
+    as_far_as_seen = dataclasses.replace(PAIR, spreads=all_that_is_marked)
+    assert implant(film(junctions=fewer), as_far_as_seen).truth.outcome is Outcome.UNDETERMINED
+
+
+def test_a_bare_junction_settles_the_outcome_whatever_is_not_marked():
+    fewer = {key: at for key, at in JUNCTIONS.items() if key != (L4, RIGHT)}
     left_only = dataclasses.replace(PAIR, spreads=BOTH[:1])
-    assert implant(film(junctions=fewer), left_only).truth.outcome is Outcome.UNDETERMINED
+    assert implant(film(junctions=fewer), left_only).truth.outcome is Outcome.NOT_VERIFIED
+
+
+def test_a_needle_elsewhere_settles_the_outcome_whatever_is_not_marked():
+    fewer = {key: at for key, at in JUNCTIONS.items() if key[1] is LEFT}
+    too_high = dataclasses.replace(PAIR, punctures=(PunctureRecipe(L4, LEFT),), spreads=BOTH[:1])
+    assert implant(film(junctions=fewer), too_high).truth.outcome is Outcome.NOT_VERIFIED
 
 
 @pytest.mark.parametrize("split", list(Split))
