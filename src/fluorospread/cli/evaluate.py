@@ -136,7 +136,7 @@ def evaluate(
             bar.update(task, advance=1, description=name)
 
         if folder is not None:
-            evaluation = evaluate_folder(folder, out, report)
+            evaluation = evaluate_folder(folder, out, report, workers)
         else:
             evaluation = evaluate_simulated(Split(draw.value), range(first, first + total), workers, out, report)
     _print(evaluation, out, as_json)

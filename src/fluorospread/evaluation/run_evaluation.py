@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fluorospread.atomic_files import write_atomically
@@ -32,6 +33,7 @@ from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulat
 from fluorospread.simulation.cases import Split, sample_split
 
 Report = Callable[[str], None]
+_Scored = tuple[CaseScore, CaseResult | None]
 """Told the name of each case when it is done."""
 
 TRUTH_FOLDER = "truth"
@@ -70,11 +72,18 @@ def count_films(images: Path, annotations: Path) -> int:
     return len(_films_with_annotation(images, annotations))
 
 
-def evaluate_folder(folder: Path, out: Path | None = None, report: Report = _silent) -> Evaluation:
+def evaluate_folder(
+    folder: Path, out: Path | None = None, report: Report = _silent, workers: int | None = 1
+) -> Evaluation:
     """Verify every case below `folder` that has a truth and compare the two.
 
     A case is a subfolder; its truth is `truth.json` in it, or `<case id>.json` in `folder`/truth. With `out`
     the results go to `out`/<case id>/.
+
+    Parameters
+    ----------
+    workers
+        Processes; None: one for each processor.
 
     Raises
     ------
@@ -86,11 +95,8 @@ def evaluate_folder(folder: Path, out: Path | None = None, report: Report = _sil
         raise MissingFileError(
             f"{folder} holds no case with a truth: expected folders with {TRUTH_FILE}, or {TRUTH_FOLDER}/<case id>.json"
         )
-    done: list[tuple[CaseScore, CaseResult | None]] = []
-    for case, truth in pairs:
-        done.append(_evaluate_case(case, truth, None if out is None else out / truth.case_id))
-        report(truth.case_id)
-    return _collect(done)
+    jobs = [partial(_evaluate_case, case, truth, None if out is None else out / truth.case_id) for case, truth in pairs]
+    return _collect(_all_done(jobs, workers, report))
 
 
 def evaluate_simulated(
@@ -107,16 +113,28 @@ def evaluate_simulated(
     out
         Where cases and results are kept; by default they are thrown away.
     """
-    done: dict[int, tuple[CaseScore, CaseResult | None]] = {}
+    jobs = [partial(_evaluate_random, split, number, out) for number in numbers]
+    return _collect(_all_done(jobs, workers, report))
+
+
+def _all_done(jobs: Sequence[Callable[[], _Scored]], workers: int | None, report: Report) -> list[_Scored]:
+    """What the jobs give, in their order; they run in processes of their own where more than one is wanted."""
+    several = min(workers or os.cpu_count() or 1, len(jobs))
+    done: dict[int, _Scored] = {}
+    if several <= 1:
+        for number, job in enumerate(jobs):
+            done[number] = job()
+            report(done[number][0].case_id)
+        return list(done.values())
     # Forking a process that has run threads can hang; a fresh interpreter cannot.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(numbers)), mp_context=context) as pool:
-        jobs = {pool.submit(_evaluate_random, split, number, out): number for number in numbers}
-        for job in as_completed(jobs):
-            number = jobs[job]
-            done[number] = job.result()
+    with ProcessPoolExecutor(several, mp_context=context) as pool:
+        running = {pool.submit(job): number for number, job in enumerate(jobs)}
+        for finished in as_completed(running):
+            number = running[finished]
+            done[number] = finished.result()
             report(done[number][0].case_id)
-    return _collect([done[number] for number in numbers])
+    return [done[number] for number in range(len(jobs))]
 
 
 def evaluate_films(
@@ -166,7 +184,7 @@ def _verify(path: Path, out: Path | None) -> VerifiedCase:
     return verified
 
 
-def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> tuple[CaseScore, CaseResult | None]:
+def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> _Scored:
     protocol = load_protocol(DEFAULT_PROTOCOL)
     try:
         verified = _verify(case, out)
@@ -175,7 +193,7 @@ def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> tuple[CaseS
     return score_case(verified, truth, protocol.tolerance_mm, protocol.target_level), verified.result
 
 
-def _evaluate_random(split: Split, number: int, out: Path | None) -> tuple[CaseScore, CaseResult | None]:
+def _evaluate_random(split: Split, number: int, out: Path | None) -> _Scored:
     recipe = sample_split(split, number)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -198,6 +216,6 @@ def _words(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _collect(done: Sequence[tuple[CaseScore, CaseResult | None]]) -> Evaluation:
+def _collect(done: Sequence[_Scored]) -> Evaluation:
     scores = tuple(score for score, _ in done)
     return Evaluation(scores, tuple(result for _, result in done if result is not None), summarise(scores))
