@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMask, ContrastStatus, NeedleTip
 from fluorospread.model.radiograph import BoolImage, Radiograph
@@ -52,8 +54,15 @@ class ReopenedCase:
                 alignment=None,
                 outline_sd=None,
             )
+        # What is known of parts of the outline found is not known of one that a person drew.
+        same = self.contrast.mask is not None and np.array_equal(self.contrast.mask, mask)
         return replace(
-            self.contrast, status=ContrastStatus.FOUND, reason="", mask=mask, alignment=None, outline_sd=None
+            self.contrast,
+            status=ContrastStatus.FOUND,
+            reason="",
+            mask=mask,
+            alignment=None,
+            outline_sd=self.contrast.outline_sd if same else None,
         )
 
 
