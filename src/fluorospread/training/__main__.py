@@ -20,7 +20,7 @@ def _render(args: argparse.Namespace) -> None:
     from fluorospread.training.views import (
         procedural_anatomies,
         real_anatomies,
-        write_anchor_shard,
+        write_close_up_shard,
         write_shard,
     )
 
@@ -41,8 +41,8 @@ def _render(args: argparse.Namespace) -> None:
         if poses is None:
             anatomies = procedural_anatomies(rng)
         else:
-            anatomies = real_anatomies(people, (bases, fillers, ribs), poses, rng, unusual=args.anchors)
-        (write_anchor_shard if args.anchors else write_shard)(anatomies, name, rng)
+            anatomies = real_anatomies(people, (bases, fillers, ribs), poses, rng, unusual=args.close_ups)
+        (write_close_up_shard if args.close_ups else write_shard)(anatomies, name, rng)
         sys.stdout.write(f"{name.name}\n")
         sys.stdout.flush()
 
@@ -74,7 +74,7 @@ def main() -> None:
     render.add_argument("--shards", type=int, default=20)
     render.add_argument("--first", type=int, default=0)
     render.add_argument(
-        "--anchors", action="store_true", help="close-ups only, of the last lumbar vertebra and around the last rib"
+        "--close-ups", action="store_true", help="close-ups only, S1 to the last rib, of many unusual spines"
     )
     render.add_argument("--seed", type=int, default=1)
     render.set_defaults(run=_render)

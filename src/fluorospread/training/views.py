@@ -16,7 +16,13 @@ import numpy.typing as npt
 
 from fluorospread.simulation.anatomy.fitting import Person, completed, posed
 from fluorospread.simulation.anatomy.surface import Anatomy
-from fluorospread.simulation.anatomy.variation import SpinePoses, sacralised, varied, with_hips_moved
+from fluorospread.simulation.anatomy.variation import (
+    SpinePoses,
+    sacralised,
+    varied,
+    with_arches_reshaped,
+    with_hips_moved,
+)
 from fluorospread.simulation.projection import CArm, total_thickness_mm
 from fluorospread.training.landmarks import CLOSE_UP_STEPS, channel_points, names_upwards
 
@@ -33,13 +39,13 @@ TRANSITIONAL_SHARE = 0.2
 # Share of whole views centred on the pelvis.
 PELVIS_SHARE = 0.2
 
-# What close-ups of anchors show: half of the last lumbar vertebrae of five transitional, other counts often.
-_ANCHOR_TRANSITIONAL_SHARE = 0.5
+# Where close-ups alone are rendered, they show how a spine is numbered: transitional vertebrae and other counts often.
+_CLOSE_UP_TRANSITIONAL_SHARE = 0.4
 _COUNTS = (4, 5, 6)
 _COUNT_SHARES = (0.05, 0.87, 0.08)
-_ANCHOR_COUNT_SHARES = (0.1, 0.65, 0.25)
-# Steps above S1 of the close-ups of anchors: the last lumbar vertebra, and those around the last rib.
-_ANCHOR_STEPS = (1, 5, 6)
+_CLOSE_UP_COUNT_SHARES = (0.08, 0.74, 0.18)
+# Steps above S1 of those close-ups: up to the vertebrae around the last rib.
+_NUMBERING_STEPS = (*CLOSE_UP_STEPS, 5, 6)
 
 # Mean and 1 sd of how much lower than their donors' the hips sit, mm: the few donors' crests lie at the centre of
 # L4, most people's between there and L5.
@@ -175,10 +181,11 @@ def real_anatomies(
     while True:
         person = people[int(rng.integers(len(people)))]
         order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
-        count = int(rng.choice(_COUNTS, p=_ANCHOR_COUNT_SHARES if unusual else _COUNT_SHARES))
-        whole = with_hips_moved(varied(completed(person, order), rng), float(rng.normal(*HIPS_LOWER_MM)))
+        count = int(rng.choice(_COUNTS, p=_CLOSE_UP_COUNT_SHARES if unusual else _COUNT_SHARES))
+        shaped = with_arches_reshaped(varied(completed(person, order), rng), rng)
+        whole = with_hips_moved(shaped, float(rng.normal(*HIPS_LOWER_MM)))
         pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
-        share = _ANCHOR_TRANSITIONAL_SHARE if unusual else TRANSITIONAL_SHARE
+        share = _CLOSE_UP_TRANSITIONAL_SHARE if unusual else TRANSITIONAL_SHARE
         transitional = count == 5 and bool(rng.random() < share)
         if transitional:
             whole, pose = sacralised(whole, pose, rng)
@@ -220,15 +227,14 @@ def write_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generat
     _write({"whole": wholes, "close": closes}, name)
 
 
-def write_anchor_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generator, people: int = 120) -> None:
-    """Render close-ups of what numbers a spine, the last lumbar vertebra and those around the last rib, of `people`
-    anatomies, to NAME_close_*."""
+def write_close_up_shard(anatomies: Iterator[Anatomy], name: Path, rng: np.random.Generator, people: int = 120) -> None:
+    """Render close-ups alone, from S1 to the vertebrae around the last rib, of `people` anatomies, to NAME_close_*."""
     closes = []
     for anatomy in islice(anatomies, people):
         pose = draw_pose(anatomy, rng)
         if abs(pose.axial_deg) > 20:
             continue
-        for step in _ANCHOR_STEPS:
+        for step in _NUMBERING_STEPS:
             found = close_up(anatomy, pose, step, rng)
             if found is not None:
                 closes.append(found)

@@ -120,6 +120,46 @@ def varied(person: Person, rng: np.random.Generator) -> Person:
     return replace(person, vertebrae=vertebrae)
 
 
+def with_arches_reshaped(person: Person, rng: np.random.Generator) -> Person:
+    """The person with other posterior elements, side by side and level by level; the landmarks go along.
+
+    Transverse processes are raised or lowered, thinner or thicker from head to foot, and longer or shorter;
+    the arch is wider or narrower than the body lets expect, its upper processes higher or lower.
+    """
+    return replace(person, vertebrae={level: _arch_reshaped(part, rng) for level, part in person.vertebrae.items()})
+
+
+def _arch_reshaped(part: Part, rng: np.random.Generator) -> Part:
+    shape = part.shape
+    if shape is None:
+        return part
+    half, back = 0.5 * shape.body_width_mm, shape.back_of_body_mm
+    # Image of both sides: left of the middle, right of it.
+    lift_mm, thick, long = rng.normal(0, 3.0, 2), rng.normal(1, 0.12, 2), rng.normal(0, 0.08, 2)
+    rise, width = rng.normal(0, 0.08, 2), rng.normal(0, 0.04)
+    middles = [part.landmarks.get(f"tp_tip.{side}") for side in ("left", "right")]
+    tips = [0.0 if tip is None else float(part.frame.local(tip[None])[0, 2]) for tip in middles]
+
+    def changed(points_mm: Points) -> Points:
+        local = part.frame.local(points_mm).copy()
+        side = (local[:, 0] < 0).astype(int)
+        behind = np.clip((local[:, 1] - back) / 8.0, 0, 1)
+        lateral = np.clip((np.abs(local[:, 0]) / half - 0.85) / 0.6, 0, 1) * behind
+        upper = np.clip((local[:, 2] - 2.0) / 10.0, 0, 1) * behind * (1 - lateral)
+        middle = np.array(tips)[side]
+        local[:, 2] += lateral * (lift_mm[side] * lateral + (thick[side] - 1) * (local[:, 2] - middle))
+        local[:, 2] += upper * rise[side] * local[:, 2]
+        local[:, 0] *= 1 + width * behind + long[side] * lateral
+        return part.frame.patient(local)
+
+    return replace(
+        part,
+        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
+        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
+        landmarks={name: changed(point[None])[0] for name, point in part.landmarks.items()},
+    )
+
+
 def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:
     """The person with hip bones lower (or, negative, higher) on the sacrum than they were.
 
@@ -160,6 +200,7 @@ def sacralised(person: Person, pose: Pose, rng: np.random.Generator) -> tuple[Pe
         part,
         outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
         inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
+        landmarks={name: changed(point[None])[0] for name, point in part.landmarks.items()},
     )
     pitch = pose.pitch.copy()
     pitch[0] *= rng.uniform(0.72, 0.92)

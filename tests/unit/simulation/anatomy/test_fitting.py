@@ -11,7 +11,13 @@ import pytest
 from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose, Shell, completed, posed, relative_size
 from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, VertebraShape
 from fluorospread.simulation.anatomy.surface import Surface
-from fluorospread.simulation.anatomy.variation import read_spine_poses, sacralised, varied, with_hips_moved
+from fluorospread.simulation.anatomy.variation import (
+    read_spine_poses,
+    sacralised,
+    varied,
+    with_arches_reshaped,
+    with_hips_moved,
+)
 
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1.0]])
 FACES = np.array(
@@ -145,6 +151,45 @@ def test_a_sacralised_vertebra_has_broad_lateral_parts_bent_down_and_a_narrow_di
         assert 0.72 <= pose.pitch[0] <= 0.92
         assert (pose.pitch[1:] == 1.0).all()
         assert changed.vertebrae["L4"] is person.vertebrae["L4"]
+
+
+def with_points_on_the_surface() -> Part:
+    """A gem whose back corner lies behind the canal and whose side corners reach beyond the body, each a landmark."""
+    gem_part = part(0.0)
+    assert gem_part.shape is not None
+    tip = np.array([20.0, 25.0, 5.0])
+    points = np.array([tip, tip * [-1, 1, 1], [0.0, 5.0, 0.0]])
+    surface = Surface(np.vstack([gem_part.outer.vertices_mm, points]), FACES)
+    marks = {"center": points[2], "tp_tip.left": points[0], "tp_tip.right": points[1]}
+    shape = replace(gem_part.shape, body_width_mm=20.0)
+    return replace(gem_part, outer=surface, inner=surface, shape=shape, landmarks=marks)
+
+
+def test_reshaped_arches_take_their_landmarks_along_and_leave_the_body() -> None:
+    before = with_points_on_the_surface()
+    lifts = []
+    for seed in range(6):
+        person = with_arches_reshaped(Person("p", {"L4": before}), np.random.default_rng(seed))
+        after = person.vertebrae["L4"]
+        landmarks = [after.landmarks[name] for name in ("tp_tip.left", "tp_tip.right", "center")]
+        assert after.outer.vertices_mm[6:] == pytest.approx(np.array(landmarks))
+        # In front of the canal nothing moves.
+        assert after.landmarks["center"] == pytest.approx(before.landmarks["center"])
+        assert after.outer.vertices_mm[:6] == pytest.approx(before.outer.vertices_mm[:6], abs=1.5)
+        lifts.append(after.landmarks["tp_tip.left"][2] - 5.0)
+        # One side by itself.
+        assert after.landmarks["tp_tip.right"][2] - 5.0 != pytest.approx(lifts[-1])
+    assert 0.5 < np.abs(lifts).max() < 12.0
+
+
+def test_a_sacralised_vertebra_takes_its_landmarks_along() -> None:
+    last = with_points_on_the_surface()
+    person = Person("p", {"L5": last})
+    changed, _ = sacralised(person, straight(), np.random.default_rng(1))
+    after = changed.vertebrae["L5"]
+    moved = [after.landmarks[name] for name in ("tp_tip.left", "tp_tip.right")]
+    assert after.outer.vertices_mm[6:8] == pytest.approx(np.array(moved))
+    assert all(abs(float(point[2]) - 5.0) > 0.5 for point in moved)
 
 
 def test_a_straight_spine_in_the_table_gives_poses_without_sideways_bend(tmp_path: Path) -> None:
