@@ -94,7 +94,7 @@ Task = LandmarkTask | ContrastTask
 TASKS: dict[str, Task] = {
     "levels": LandmarkTask("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
     "junctions": LandmarkTask("close", junction_batch, 5, (32, 64, 96, 128), 0.8),
-    "close-ups": LandmarkTask("close", junction_batch, 5, (32, 48, 64, 96), 0.8, flags=1 + CLOSE_UP_FLAGS),
+    "close-ups": LandmarkTask("close", junction_batch, 5, (32, 64, 96, 128), 0.8, flags=1 + CLOSE_UP_FLAGS),
     "contrast": ContrastTask(),
 }
 

@@ -22,8 +22,9 @@ Points = npt.NDArray[np.float64]
 Landmarks = dict[str, Points]
 
 _SAMPLES = 24_000
-# The junction lies on bone: this far inside the corner of the outline, as in the built-in anatomy.
-_ON_BONE_MM = 3.0
+# The junction lies this far inside the rounded corner of the outline, near where the straight borders of the two
+# processes meet: there readers mark it on films, and there the built-in anatomy has it.
+_ON_BONE_MM = 2.2
 # Steps of the upper outline that make the root of a transverse process, about 6 mm.
 _ROOT_STEPS = 8
 # A canal narrower than this is not seen as one, mm.
