@@ -6,6 +6,7 @@ Tests are no package, so this is handed out by the `builders` fixture.
 from __future__ import annotations
 
 import io
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,21 @@ from fluorospread.simulation.anatomy.surface import Anatomy, Bone, Surface
 
 Array = npt.NDArray[Any]
 
+# Body centres of `grey_film`, (row, col), and a reader's points on it; L4 is 80 px wide: 0.6 mm a pixel.
+FILM_CENTERS = {"L2": (90, 200), "L3": (150, 200), "L4": (210, 200), "L5": (270, 200)}
+FILM_POINTS = {
+    "vertebrae": {**{level: list(at) for level, at in FILM_CENTERS.items()}, "T12": None},
+    "junctions": {
+        f"{level}_image_{side}": [FILM_CENTERS[level][0] - 10, 200 + sign * 40]
+        for level in ("L3", "L4", "L5")
+        for side, sign in (("left", -1), ("right", 1))
+    },
+    "body_width_px": {"L4": 80},
+    "junction_quality": "good",
+    "usable": True,
+    "out_of_scope": "none",
+}
+
 
 def ramp(rows: int = 24, cols: int = 20, top: int = 4000) -> Array:
     """uint16 values from 100 to `top`, growing along the rows, with no flat border."""
@@ -44,6 +60,24 @@ def trunk(rows: int = 256, cols: int = 256, *, bone_bright: bool = True, top: in
     attenuation += 0.03 * rng.normal(size=attenuation.shape)
     grey = np.clip(attenuation if bone_bright else 1.0 - attenuation, 0.02, 0.98)
     return (grey * top).round().astype(np.uint16)
+
+
+def grey_film() -> Array:
+    """uint8 (400, 400), bone bright: bodies of 60 greys, crossed by processes of 15, on soft tissue with noise."""
+    image = 60.0 + 0.15 * np.arange(400.0)[:, None] + np.random.default_rng(0).normal(0.0, 2.0, (400, 400))
+    for row, col in FILM_CENTERS.values():
+        image[row - 22 : row + 22, col - 38 : col + 38] += 60.0
+        image[row - 6 : row + 6, col - 60 : col + 60] += 15.0
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def write_film(image: Path, points: Path) -> tuple[Path, Path]:
+    """`grey_film` and its points, in files of these names; folders are made."""
+    for path in (image, points):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image.write_bytes(png(grey_film()))
+    points.write_text(json.dumps(FILM_POINTS), encoding="utf-8")
+    return image, points
 
 
 def xray_dataset(pixels: Array, *, bits_stored: int | None = None, **tags: Any) -> Dataset:

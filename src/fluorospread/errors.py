@@ -23,6 +23,7 @@ FluorospreadError
 │   ├── PacsSecurityError         its certificate, our credentials, or a way that would show them
 │   └── PacsResponseError         it refused, or answered with something else than was asked for
 ├── OutputError                   the result cannot be written where asked
+├── WorkerError                   a process that shared the work ended before it was done
 └── WeightsError                  network weights are missing or not the recorded ones
 
 Each message says what was expected, what was found and what to do, and names the file.
@@ -135,6 +136,10 @@ class OutputError(FluorospreadError):
     """The result cannot be written where asked."""
 
     exit_code = 3
+
+
+class WorkerError(FluorospreadError):
+    """A process that shared the work ended before its work was done."""
 
 
 class WeightsError(FluorospreadError):

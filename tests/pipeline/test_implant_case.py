@@ -27,37 +27,11 @@ from fluorospread.simulation.implant import implant, sample_implant
 from fluorospread.simulation.spectrum import Substance
 
 SHARED = Path("../shared/data/radiographs")
-CENTERS = {"L2": (90, 200), "L3": (150, 200), "L4": (210, 200), "L5": (270, 200)}
-# L4 is 80 px wide: 0.6 mm a pixel.
-POINTS = {
-    "vertebrae": {**{k: list(v) for k, v in CENTERS.items()}, "T12": None},
-    "junctions": {
-        f"{level}_image_{side}": [CENTERS[level][0] - 10, 200 + sign * 40]
-        for level in ("L3", "L4", "L5")
-        for side, sign in (("left", -1), ("right", 1))
-    },
-    "body_width_px": {"L4": 80},
-    "junction_quality": "good",
-    "usable": True,
-    "out_of_scope": "none",
-}
-
-
-def grey_film() -> np.ndarray:
-    """Bright bodies on a ramp with noise, 8 bits, bone bright."""
-    ramp = 0.15 * np.arange(400.0)[:, None]
-    image = 60.0 + ramp + np.random.default_rng(0).normal(0.0, 2.0, (400, 400))
-    for row, col in CENTERS.values():
-        image[row - 22 : row + 22, col - 38 : col + 38] += 60.0
-    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> tuple[Path, Path]:
-    image, points = tmp_path / "film.png", tmp_path / "film.json"
-    Image.fromarray(grey_film()).save(image)
-    points.write_text(json.dumps(POINTS), encoding="utf-8")
-    return image, points
+def film(tmp_path: Path, builders) -> tuple[Path, Path]:
+    return builders.write_film(tmp_path / "film.png", tmp_path / "film.json")
 
 
 def test_a_pair_is_a_case_with_its_truth(film, tmp_path):
@@ -97,27 +71,27 @@ def test_sides_follow_the_columns(film, tmp_path):
     assert not any("columns" in said for said in turned.assumptions)
 
 
-def test_linear_greys_become_logs(film):
+def test_linear_greys_become_logs(film, builders):
     path, points = film
-    intensity = 200.0 * np.exp(grey_film() / -255.0)
+    intensity = 200.0 * np.exp(builders.grey_film() / -255.0)
     Image.fromarray(intensity.astype(np.uint8)).save(path)
     read, _ = read_film(path, points, ImplantOptions(relation=Relation.LINEAR, polarity="bone-dark"))
     assert read.natural_log
-    body, beside = read.log_path[200:220, 190:210].mean(), read.log_path[200:220, 100:120].mean()
+    body, beside = read.log_path[218:230, 190:210].mean(), read.log_path[218:230, 100:120].mean()
     # Rounding to whole greys of about 100 costs some thousandths.
     assert body - beside == pytest.approx(60.0 / 255.0, abs=0.01)
 
 
 def test_given_logs_a_grey_are_used(film):
     read, _ = read_film(*film, ImplantOptions(relation=Relation.LOG, log_per_grey=0.01))
-    body, beside = read.log_path[200:220, 190:210].mean(), read.log_path[200:220, 100:120].mean()
+    body, beside = read.log_path[218:230, 190:210].mean(), read.log_path[218:230, 100:120].mean()
     assert read.natural_log
     assert body - beside == pytest.approx(0.6, abs=0.01)
 
 
-def test_dicom_says_itself_what_it_is(film, tmp_path):
+def test_dicom_says_itself_what_it_is(film, tmp_path, builders):
     image = WritableImage(
-        pixels=(grey_film().astype(np.uint16) * 8)[None], uid_seed="t", modality=Modality.RF, bits_stored=12,
+        pixels=(builders.grey_film().astype(np.uint16) * 8)[None], uid_seed="t", modality=Modality.RF, bits_stored=12,
         relationship=Relationship.LOG, sign=-1, log_per_step=0.002,
         projection=WritableProjection(
             imager_pixel_spacing_mm=(0.66, 0.66), magnification=1.1, patient_orientation=("R", "F")
@@ -125,7 +99,7 @@ def test_dicom_says_itself_what_it_is(film, tmp_path):
     )  # fmt: skip
     path = write_radiograph(image, tmp_path / "film.dcm")
     read, _ = read_film(path, film[1], ImplantOptions())
-    body, beside = read.log_path[200:220, 190:210].mean(), read.log_path[200:220, 100:120].mean()
+    body, beside = read.log_path[218:230, 190:210].mean(), read.log_path[218:230, 100:120].mean()
     assert body - beside == pytest.approx(60 * 8 * 0.002, rel=0.02)
     assert read.natural_log
     assert read.mm_per_px == pytest.approx(0.6)
@@ -147,8 +121,8 @@ def test_a_film_read_with_the_wrong_sign_is_refused(film):
         ({"junctions": {"L5_image_left": [500, 30]}}, "outside the film"),
     ],
 )
-def test_points_that_do_not_fit_are_refused(film, change, message):
-    film[1].write_text(json.dumps({**POINTS, **change}), encoding="utf-8")
+def test_points_that_do_not_fit_are_refused(film, builders, change, message):
+    film[1].write_text(json.dumps({**builders.FILM_POINTS, **change}), encoding="utf-8")
     with pytest.raises(CaseError, match=message):
         read_film(*film, ImplantOptions())
 

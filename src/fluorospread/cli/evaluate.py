@@ -120,7 +120,7 @@ def evaluate(
 
         check_writable(out)
     if real is not None and annotations is not None:
-        _films(real, annotations, out, as_json)
+        _films(real, annotations, workers, out, as_json)
         return
     if empty is not None or empty_pictures is not None:
         numbers = range(first, first + (empty or 0))
@@ -144,7 +144,7 @@ def evaluate(
         raise typer.Exit(DIFFERS_FROM_TRUTH)
 
 
-def _films(real: Path, annotations: Path, out: Path | None, as_json: bool) -> None:
+def _films(real: Path, annotations: Path, workers: int | None, out: Path | None, as_json: bool) -> None:
     from fluorospread.evaluation.real_films import FilmOutcome, FilmScore
     from fluorospread.evaluation.run_evaluation import count_films, evaluate_films
     from fluorospread.evaluation.tables import film_document, print_films
@@ -154,7 +154,7 @@ def _films(real: Path, annotations: Path, out: Path | None, as_json: bool) -> No
         def report(name: str) -> None:
             bar.update(task, advance=1, description=name)
 
-        scores: tuple[FilmScore | FilmFailure, ...] = evaluate_films(real, annotations, out, report)
+        scores: tuple[FilmScore | FilmFailure, ...] = evaluate_films(real, annotations, out, report, workers)
     if as_json:
         typer.echo(json.dumps(film_document(scores), ensure_ascii=False))
     else:
@@ -181,7 +181,7 @@ def _without_contrast(
             bar.update(task, advance=1, description=name)
 
         if pictures is not None:
-            scores = evaluate_pictures_without_contrast(pictures, out, report)
+            scores = evaluate_pictures_without_contrast(pictures, out, report, workers)
         else:
             scores = evaluate_without_contrast(Split(draw.value), numbers, workers, out, report)
     _print_false_contrast(scores, pictures is None, as_json)
@@ -211,7 +211,7 @@ def _pairs_without_contrast(
             bar.update(task, advance=1, description=name)
 
         if pictures is not None:
-            scores = evaluate_film_pairs_without_contrast(pictures, annotations, numbers, out, report)
+            scores = evaluate_film_pairs_without_contrast(pictures, annotations, numbers, out, report, workers)
         else:
             scores = evaluate_pairs_without_contrast(Split(draw.value), numbers, workers, out, report)
     _print_false_contrast(scores, pictures is None, as_json)

@@ -7,22 +7,20 @@ Simulated and real pairs are never counted together.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fluorospread.dicom.read_radiograph import read_radiograph
-from fluorospread.errors import InputError, MissingFileError
+from fluorospread.errors import InputError
+from fluorospread.evaluation.processes import Report, in_processes
 from fluorospread.evaluation.without_contrast import (
-    PICTURES,
     VIEWS_OF_A_PERSON,
     FalseContrastScore,
-    Report,
-    pictures_in,
+    named_pictures,
+    score_people,
 )
 from fluorospread.model.case import Role
 from fluorospread.model.findings import ContrastStatus
@@ -30,10 +28,8 @@ from fluorospread.pipeline.film_points import read_film_truth
 from fluorospread.pipeline.implant_case import write_implanted_case
 from fluorospread.pipeline.read_film import ImplantImages, ImplantOptions, read_bare_film, read_film
 from fluorospread.pipeline.settings import VerifySettings
-from fluorospread.pipeline.write_simulated_case import write_simulated_case
-from fluorospread.simulation.anatomy.surface import Anatomy
 from fluorospread.simulation.case_recipe import CaseRecipe
-from fluorospread.simulation.cases import Split, build_person
+from fluorospread.simulation.cases import Split
 from fluorospread.simulation.implant import Film, implant, sample_implant
 from fluorospread.simulation.special_cases import sample_clutter
 from fluorospread.steps.segment_contrast import segment_contrast
@@ -85,19 +81,7 @@ def evaluate_pairs_without_contrast(
     out
         Where the images are kept; by default they are thrown away.
     """
-    people: dict[int, list[int]] = {}
-    for number in numbers:
-        people.setdefault(number // VIEWS_OF_A_PERSON, []).append(number)
-    done: dict[int, FalseContrastScore] = {}
-    # Forking a process that has run threads can hang; a fresh interpreter cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(people)), mp_context=context) as pool:
-        jobs = [pool.submit(_pairs_of_one_person, split, of_person, out) for of_person in people.values()]
-        for job in as_completed(jobs):
-            for number, score in job.result():
-                done[number] = score
-                report(score.name)
-    return tuple(done[number] for number in numbers)
+    return score_people(partial(sample_pair_without_contrast, split), _score_drawn, numbers, workers, out, report)
 
 
 def evaluate_film_pairs_without_contrast(
@@ -106,6 +90,7 @@ def evaluate_film_pairs_without_contrast(
     numbers: Sequence[int],
     out: Path | None = None,
     report: Report = lambda _: None,
+    workers: int | None = 1,
 ) -> tuple[FalseContrastScore, ...]:
     """Search pairs made of real pictures in turn: the picture, and the picture moved, of another gain and noise.
 
@@ -117,22 +102,18 @@ def evaluate_film_pairs_without_contrast(
         A reader's points, one JSON a picture; None moves all pictures only.
     numbers
         Pair `i` is made of picture `i` modulo their count.
+    workers
+        Processes; None: one for each processor.
 
     Raises
     ------
     MissingFileError
         When the folder holds no picture.
+    CaseError
+        When two pictures have one name.
     """
-    paths = pictures_in(folder)
-    if not paths:
-        raise MissingFileError(f"{folder} holds no picture; expected {', '.join(PICTURES)}")
-    scores = []
-    for number in numbers:
-        path = paths[number % len(paths)]
-        points = None if annotations is None else annotations / f"{path.stem}.json"
-        scores.append(_film_pair(path, points, number // len(paths), out))
-        report(scores[-1].name)
-    return tuple(scores)
+    score = partial(_score_made, named_pictures(folder), annotations, out)
+    return tuple(in_processes(score, numbers, workers, lambda scored: report(scored.name)))
 
 
 def score_pair(earlier: Path, later: Path, name: str, contents: Sequence[str] = ()) -> FalseContrastScore:
@@ -155,7 +136,11 @@ def score_pair(earlier: Path, later: Path, name: str, contents: Sequence[str] = 
     )
 
 
-def _film_pair(path: Path, points: Path | None, index: int, out: Path | None) -> FalseContrastScore:
+def _score_made(
+    pictures: Sequence[Path], annotations: Path | None, out: Path | None, number: int
+) -> FalseContrastScore:
+    path, index = pictures[number % len(pictures)], number // len(pictures)
+    points = None if annotations is None else annotations / f"{path.stem}.json"
     try:
         film, sha256, has_targets = _film_of(path, points)
         images = ImplantImages.PRE_POST if index % _NEEDLE_COMES_EVERY or not has_targets else ImplantImages.PAIR
@@ -178,17 +163,6 @@ def _film_of(path: Path, points: Path | None) -> tuple[Film, str, bool]:
     return *read_bare_film(path, ImplantOptions()), False
 
 
-def _pairs_of_one_person(split: Split, numbers: list[int], out: Path | None) -> list[tuple[int, FalseContrastScore]]:
-    anatomy: Anatomy | None = None
-    scores = []
-    for number in numbers:
-        recipe = sample_pair_without_contrast(split, number)
-        if anatomy is None:
-            anatomy = build_person(recipe.person)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = (Path(scratch) if out is None else out) / recipe.case_id
-            earlier, later = (folder / f"{image.role.value}.dcm" for image in recipe.images)
-            if not later.is_file():
-                write_simulated_case(recipe, folder, anatomy)
-            scores.append((number, score_pair(earlier, later, recipe.case_id, [k.value for k in recipe.clutter])))
-    return scores
+def _score_drawn(recipe: CaseRecipe, folder: Path) -> FalseContrastScore:
+    earlier, later = (folder / f"{image.role.value}.dcm" for image in recipe.images)
+    return score_pair(earlier, later, recipe.case_id, [kind.value for kind in recipe.clutter])

@@ -6,11 +6,8 @@ people and plume families that tuning never sees.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +16,7 @@ from fluorospread.atomic_files import write_atomically
 from fluorospread.errors import MissingFileError
 from fluorospread.evaluation.film_diagram import film_diagram
 from fluorospread.evaluation.metrics import CaseScore, Summary, summarise
+from fluorospread.evaluation.processes import Report, in_processes
 from fluorospread.evaluation.real_films import FilmScore, score_film
 from fluorospread.evaluation.score_case import score_case
 from fluorospread.evaluation.truth_files import TrueCase, read_truth
@@ -32,9 +30,7 @@ from fluorospread.pipeline.write_case import write_case
 from fluorospread.pipeline.write_simulated_case import TRUTH_FILE, write_simulated_case
 from fluorospread.simulation.cases import Split, sample_split
 
-Report = Callable[[str], None]
 _Scored = tuple[CaseScore, CaseResult | None]
-"""Told the name of each case when it is done."""
 
 TRUTH_FOLDER = "truth"
 FILM_DIAGRAM = "films.svg"
@@ -95,8 +91,7 @@ def evaluate_folder(
         raise MissingFileError(
             f"{folder} holds no case with a truth: expected folders with {TRUTH_FILE}, or {TRUTH_FOLDER}/<case id>.json"
         )
-    jobs = [partial(_evaluate_case, case, truth, None if out is None else out / truth.case_id) for case, truth in pairs]
-    return _collect(_all_done(jobs, workers, report))
+    return _collect(in_processes(partial(_evaluate_written, out), pairs, workers, partial(_report_case, report)))
 
 
 def evaluate_simulated(
@@ -113,48 +108,32 @@ def evaluate_simulated(
     out
         Where cases and results are kept; by default they are thrown away.
     """
-    jobs = [partial(_evaluate_random, split, number, out) for number in numbers]
-    return _collect(_all_done(jobs, workers, report))
-
-
-def _all_done(jobs: Sequence[Callable[[], _Scored]], workers: int | None, report: Report) -> list[_Scored]:
-    """What the jobs give, in their order; they run in processes of their own where more than one is wanted."""
-    several = min(workers or os.cpu_count() or 1, len(jobs))
-    done: dict[int, _Scored] = {}
-    if several <= 1:
-        for number, job in enumerate(jobs):
-            done[number] = job()
-            report(done[number][0].case_id)
-        return list(done.values())
-    # Forking a process that has run threads can hang; a fresh interpreter cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(several, mp_context=context) as pool:
-        running = {pool.submit(job): number for number, job in enumerate(jobs)}
-        for finished in as_completed(running):
-            number = running[finished]
-            done[number] = finished.result()
-            report(done[number][0].case_id)
-    return [done[number] for number in range(len(jobs))]
+    evaluate = partial(_evaluate_random, split, out)
+    return _collect(in_processes(evaluate, numbers, workers, partial(_report_case, report)))
 
 
 def evaluate_films(
-    images: Path, annotations: Path, out: Path | None = None, report: Report = _silent
+    images: Path, annotations: Path, out: Path | None = None, report: Report = _silent, workers: int | None = 1
 ) -> tuple[FilmScore | FilmFailure, ...]:
     """Label every annotated real film and compare it with its reader's points.
+
+    Parameters
+    ----------
+    workers
+        Processes; None: one for each processor.
 
     Raises
     ------
     MissingFileError
         When no annotation has its image.
+    CaseFileError
+        When an annotation is none.
     """
     pairs = _films_with_annotation(images, annotations)
     if not pairs:
         raise MissingFileError(f"no annotation in {annotations} has an image of the same name in {images}")
-    scores: list[FilmScore | FilmFailure] = []
-    for film, annotation in pairs:
-        truth = read_film_truth(annotation)
-        scores.append(_evaluate_film(film, truth, None if out is None else out / truth.name))
-        report(truth.name)
+    marked = [(film, read_film_truth(annotation)) for film, annotation in pairs]
+    scores = in_processes(partial(_evaluate_film, out), marked, workers, lambda score: report(score.name))
     if out is not None:
         write_atomically(out / FILM_DIAGRAM, film_diagram([s for s in scores if isinstance(s, FilmScore)]))
     return tuple(scores)
@@ -184,6 +163,15 @@ def _verify(path: Path, out: Path | None) -> VerifiedCase:
     return verified
 
 
+def _report_case(report: Report, scored: _Scored) -> None:
+    report(scored[0].case_id)
+
+
+def _evaluate_written(out: Path | None, case_and_truth: tuple[Path, TrueCase]) -> _Scored:
+    case, truth = case_and_truth
+    return _evaluate_case(case, truth, None if out is None else out / truth.case_id)
+
+
 def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> _Scored:
     protocol = load_protocol(DEFAULT_PROTOCOL)
     try:
@@ -193,7 +181,7 @@ def _evaluate_case(case: Path, truth: TrueCase, out: Path | None) -> _Scored:
     return score_case(verified, truth, protocol.tolerance_mm, protocol.target_level), verified.result
 
 
-def _evaluate_random(split: Split, number: int, out: Path | None) -> _Scored:
+def _evaluate_random(split: Split, out: Path | None, number: int) -> _Scored:
     recipe = sample_split(split, number)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -205,9 +193,10 @@ def _evaluate_random(split: Split, number: int, out: Path | None) -> _Scored:
         return CaseScore(recipe.case_id, Outcome.UNDETERMINED, failure=_words(error)), None
 
 
-def _evaluate_film(film: Path, truth: FilmTruth, out: Path | None) -> FilmScore | FilmFailure:
+def _evaluate_film(out: Path | None, film_and_truth: tuple[Path, FilmTruth]) -> FilmScore | FilmFailure:
+    film, truth = film_and_truth
     try:
-        return score_film(_verify(film, out).result.images[0], truth)
+        return score_film(_verify(film, None if out is None else out / truth.name).result.images[0], truth)
     except Exception as error:
         return FilmFailure(truth.name, _words(error))
 

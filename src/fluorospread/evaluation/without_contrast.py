@@ -6,20 +6,20 @@ catheters, clips, hardware, calcium, stool, gas, letters. Whatever is found is f
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fluorospread.errors import InputError, MissingFileError
+from fluorospread.errors import CaseError, InputError, MissingFileError
 from fluorospread.evaluation.metrics import Rate
+from fluorospread.evaluation.processes import Report, in_processes
+from fluorospread.model.anatomy import Level
 from fluorospread.model.case import Role
-from fluorospread.model.findings import ContrastStatus, LevelStatus
-from fluorospread.pipeline.gather_case import CaseRequest, ImageRequest
+from fluorospread.model.findings import ContrastMethod, ContrastStatus, LevelLabels, LevelStatus
+from fluorospread.pipeline.gather_case import CaseRequest, ImageRequest, safe_case_id
 from fluorospread.pipeline.protocols import DEFAULT_PROTOCOL, load_protocol
 from fluorospread.pipeline.verify_case import verify_case
 from fluorospread.pipeline.write_case import write_case
@@ -29,17 +29,14 @@ from fluorospread.simulation.case_recipe import CaseRecipe
 from fluorospread.simulation.cases import Split, build_person
 from fluorospread.simulation.special_cases import sample_clutter
 
-Report = Callable[[str], None]
-
 # Building a person takes longer than taking an image: each is imaged so often, in views of their own.
 VIEWS_OF_A_PERSON = 3
-_POST_FILE = "post.dcm"
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 
 @dataclass(frozen=True)
 class FalseContrastScore:
-    """One image without contrast.
+    """One image without contrast, or one pair of such images.
 
     Attributes
     ----------
@@ -48,7 +45,8 @@ class FalseContrastScore:
     false_mm2
         Area taken for contrast; None where some was found and the image has no scale.
     searched
-        Whether levels, junctions and a scale were there, without which contrast is not looked for.
+        Whether contrast was looked for: in an image alone where L4 and L5 were found, which say where to look; in a
+        run that could be laid over its own first frames; in a pair that could be laid over each other.
     failure
         The error that stopped it; empty when it ran.
     """
@@ -96,39 +94,62 @@ def evaluate_without_contrast(
     out
         Where images and results are kept; by default they are thrown away.
     """
+    draw = partial(sample_without_contrast, split)
+    return score_people(draw, partial(_score_drawn, out is not None), numbers, workers, out, report)
+
+
+def score_people(
+    draw: Callable[[int], CaseRecipe],
+    score: Callable[[CaseRecipe, Path], FalseContrastScore],
+    numbers: Sequence[int],
+    workers: int | None,
+    out: Path | None,
+    report: Report,
+) -> tuple[FalseContrastScore, ...]:
+    """Render what is drawn for each number and score its folder, in the order of `numbers`; a job is a person.
+
+    Parameters
+    ----------
+    draw, score
+        Must pickle. `score` is given the recipe and the folder of its images.
+    """
     people: dict[int, list[int]] = {}
     for number in numbers:
         people.setdefault(number // VIEWS_OF_A_PERSON, []).append(number)
-    done: dict[int, FalseContrastScore] = {}
-    # Forking a process that has run threads can hang; a fresh interpreter cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers or os.cpu_count() or 1, len(people)), mp_context=context) as pool:
-        jobs = [pool.submit(_one_person, split, of_person, out) for of_person in people.values()]
-        for job in as_completed(jobs):
-            for number, score in job.result():
-                done[number] = score
-                report(score.name)
-    return tuple(done[number] for number in numbers)
+
+    def report_each(scores: list[FalseContrastScore]) -> None:
+        for each in scores:
+            report(each.name)
+
+    scored = in_processes(partial(_one_person, draw, score, out), list(people.values()), workers, report_each)
+    of_number = {
+        number: each
+        for person, scores in zip(people.values(), scored, strict=True)
+        for number, each in zip(person, scores, strict=True)
+    }
+    return tuple(of_number[number] for number in numbers)
 
 
 def evaluate_pictures_without_contrast(
-    folder: Path, out: Path | None = None, report: Report = lambda _: None
+    folder: Path, out: Path | None = None, report: Report = lambda _: None, workers: int | None = 1
 ) -> tuple[FalseContrastScore, ...]:
     """Search every picture of a folder that shows none of the block's contrast, e.g. real films.
+
+    Parameters
+    ----------
+    workers
+        Processes; None: one for each processor.
 
     Raises
     ------
     MissingFileError
         When the folder holds no picture.
+    CaseError
+        When two pictures have one name.
     """
-    paths = pictures_in(folder)
-    if not paths:
-        raise MissingFileError(f"{folder} holds no picture; expected {', '.join(PICTURES)}")
-    scores = []
-    for path in paths:
-        scores.append(score_picture(path, path.stem, out=None if out is None else out / path.stem))
-        report(path.stem)
-    return tuple(scores)
+    return tuple(
+        in_processes(partial(_score_file, out), named_pictures(folder), workers, lambda score: report(score.name))
+    )
 
 
 def pictures_in(folder: Path) -> tuple[Path, ...]:
@@ -136,6 +157,26 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         return ()
     return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES))
+
+
+def named_pictures(folder: Path) -> tuple[Path, ...]:
+    """Images of a folder by name, at least one, and no two whose results would have the same name.
+
+    Raises
+    ------
+    MissingFileError
+        When there is none.
+    CaseError
+        When two have one name.
+    """
+    named: dict[str, Path] = {}
+    for path in pictures_in(folder):
+        other = named.setdefault(safe_case_id(path.stem).lower(), path)
+        if other != path:
+            raise CaseError(f"{other.name} and {path.name} in {folder} have one name; rename or remove one")
+    if not named:
+        raise MissingFileError(f"{folder} holds no picture; expected {', '.join(PICTURES)}")
+    return tuple(named.values())
 
 
 def score_picture(path: Path, name: str, contents: Iterable[str] = (), out: Path | None = None) -> FalseContrastScore:
@@ -154,8 +195,7 @@ def score_picture(path: Path, name: str, contents: Iterable[str] = (), out: Path
     if found:
         areas = [pool.area_mm2.value for pool in contrast.pools if pool.area_mm2 is not None]
         area = sum(areas) if len(areas) == len(contrast.pools) else None
-    confused = image.levels is None or image.levels.status is LevelStatus.INDETERMINATE
-    searched = not confused and bool(image.junctions) and image.geometry.mm_per_px is not None
+    searched = contrast.method is ContrastMethod.CINE or _say_where_to_look(image.levels)
     return FalseContrastScore(name, kinds, found, area, searched, contrast.reason)
 
 
@@ -181,18 +221,38 @@ def false_contrast_document(scores: Sequence[FalseContrastScore], simulated: boo
     }
 
 
-def _one_person(split: Split, numbers: list[int], out: Path | None) -> list[tuple[int, FalseContrastScore]]:
+def _say_where_to_look(levels: LevelLabels | None) -> bool:
+    """Whether the search of an image alone has its place: the middle between L4 and L5."""
+    if levels is None or levels.status is LevelStatus.INDETERMINATE:
+        return False
+    return all(levels.vertebra(level) is not None for level in (Level.L4, Level.L5))
+
+
+def _one_person(
+    draw: Callable[[int], CaseRecipe],
+    score: Callable[[CaseRecipe, Path], FalseContrastScore],
+    out: Path | None,
+    numbers: Sequence[int],
+) -> list[FalseContrastScore]:
     anatomy: Anatomy | None = None
     scores = []
     for number in numbers:
-        recipe = sample_without_contrast(split, number)
+        recipe = draw(number)
         if anatomy is None:
             anatomy = build_person(recipe.person)
         with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) if out is None else out / recipe.case_id
-            if not (folder / _POST_FILE).is_file():
+            folder = (Path(scratch) if out is None else out) / recipe.case_id
+            if not (folder / f"{recipe.images[-1].role.value}.dcm").is_file():
                 write_simulated_case(recipe, folder, anatomy)
-            kinds = [kind.value for kind in recipe.clutter]
-            result = None if out is None else folder / "result"
-            scores.append((number, score_picture(folder / _POST_FILE, recipe.case_id, kinds, result)))
+            scores.append(score(recipe, folder))
     return scores
+
+
+def _score_drawn(keep: bool, recipe: CaseRecipe, folder: Path) -> FalseContrastScore:
+    kinds = [kind.value for kind in recipe.clutter]
+    image = folder / f"{recipe.images[-1].role.value}.dcm"
+    return score_picture(image, recipe.case_id, kinds, folder / "result" if keep else None)
+
+
+def _score_file(out: Path | None, path: Path) -> FalseContrastScore:
+    return score_picture(path, path.stem, out=None if out is None else out / path.stem)

@@ -1,11 +1,8 @@
 """Pairs without contrast: what is drawn, what is searched, what counts as false."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from fluorospread.cli.app import run
 from fluorospread.errors import MissingFileError
@@ -18,35 +15,12 @@ from fluorospread.model.case import Role
 from fluorospread.pipeline.implant_case import implant_case
 from fluorospread.simulation.cases import Split
 
-CENTERS = {"L2": (90, 200), "L3": (150, 200), "L4": (210, 200), "L5": (270, 200)}
-POINTS = {
-    "vertebrae": {level: list(at) for level, at in CENTERS.items()},
-    "junctions": {
-        f"{level}_image_{side}": [CENTERS[level][0] - 10, 200 + sign * 40]
-        for level in ("L3", "L4", "L5")
-        for side, sign in (("left", -1), ("right", 1))
-    },
-    "body_width_px": {"L4": 80},
-    "junction_quality": "good",
-    "usable": True,
-    "out_of_scope": "none",
-}
-
 
 @pytest.fixture
-def films(tmp_path: Path) -> tuple[Path, Path]:
+def films(tmp_path: Path, builders) -> tuple[Path, Path]:
     """A folder with one picture of bodies on soft tissue, and one with points on it."""
-    rng = np.random.default_rng(0)
-    grey = 60.0 + 0.15 * np.arange(400.0)[:, None] + rng.normal(0.0, 2.0, (400, 400))
-    for row, col in CENTERS.values():
-        grey[row - 22 : row + 22, col - 38 : col + 38] += 60.0
-        grey[row - 6 : row + 6, col - 60 : col + 60] += 15.0
-    pictures, points = tmp_path / "films", tmp_path / "points"
-    pictures.mkdir()
-    points.mkdir()
-    Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(pictures / "film.png")
-    (points / "film.json").write_text(json.dumps(POINTS), encoding="utf-8")
-    return pictures, points
+    image, points = builders.write_film(tmp_path / "films" / "film.png", tmp_path / "points" / "film.json")
+    return image.parent, points.parent
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -67,9 +41,12 @@ def test_nothing_is_injected_between_two_images_of_a_pair(index):
     assert bool(recipe.clutter) is (index % 3 != 0)
 
 
-def test_a_film_and_itself_moved_are_searched_and_hold_no_contrast(films):
+def test_a_film_and_itself_moved_hold_no_contrast_in_one_process_and_in_two(films):
     pictures, points = films
-    with_needles = evaluate_film_pairs_without_contrast(pictures, points, range(2))
+    told: list[str] = []
+    with_needles = evaluate_film_pairs_without_contrast(pictures, points, range(2), report=told.append)
+    assert told == [score.name for score in with_needles]
+    assert evaluate_film_pairs_without_contrast(pictures, points, range(2), workers=2) == with_needles
     (moved,) = evaluate_film_pairs_without_contrast(pictures, None, range(1))
     assert [score.contents for score in with_needles] == [("needles",)] * 2
     assert [score.name for score in with_needles] == [
