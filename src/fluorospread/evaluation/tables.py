@@ -205,5 +205,14 @@ def film_document(scores: Sequence[FilmScore | FilmFailure]) -> dict[str, Any]:
         "schema": "fluorospread/evaluation/1",
         "simulated": False,
         "summary": dict(film_lines(scores)),
-        "films": [dataclasses.asdict(score) for score in scores],
+        "films": [_film_values(score) for score in scores],
     }
+
+
+def _film_values(score: FilmScore | FilmFailure) -> dict[str, Any]:
+    values = dataclasses.asdict(score)
+    if isinstance(score, FilmScore):
+        # Keys of a level and a side are no JSON; the reader's file has names for them.
+        points = score.truth.junctions.items()
+        values["truth"]["junctions"] = {f"{level}_{side}".replace("-", "_"): point for (level, side), point in points}
+    return values

@@ -9,6 +9,8 @@ import pytest
 
 from fluorospread.errors import CaseFileError
 from fluorospread.evaluation.real_films import FilmOutcome, score_film
+from fluorospread.evaluation.run_evaluation import FilmFailure
+from fluorospread.evaluation.tables import film_document
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, Role
 from fluorospread.model.findings import Anchor, Junction, LevelLabels, LevelStatus, Vertebra
@@ -80,6 +82,14 @@ def test_junction_errors_are_in_mm_on_the_side_of_the_image() -> None:
 def test_junctions_of_a_misnamed_level_are_not_scored() -> None:
     found = (Junction(Level.L4, Side.IMAGE_LEFT, (173.0, 144.0), 0.9, 2.0),)
     assert score_film(film(LevelStatus.CONFIDENT, SLIPPED, found), TRUTH).junction_errors_mm == ()
+
+
+def test_the_document_of_films_is_plain_json_with_the_readers_own_names() -> None:
+    scores = (score_film(film(LevelStatus.CONFIDENT, RIGHT), TRUTH), FilmFailure("broken", "it is empty"))
+    scored, failed = json.loads(json.dumps(film_document(scores)))["films"]
+    assert scored["outcome"] == FilmOutcome.RIGHT.value
+    assert scored["truth"]["junctions"] == {"L5_image_left": [170.0, 140.0]}
+    assert failed == {"name": "broken", "reason": "it is empty"}
 
 
 def test_the_scale_comes_from_the_width_of_l4(tmp_path: Path) -> None:
