@@ -197,7 +197,7 @@ def _random(out: Path, numbers: range, drawn: tuple[Draw, Kind], bones: tuple[Pa
     from fluorospread.pipeline.write_case import check_writable
     from fluorospread.pipeline.write_simulated_case import write_simulated_case
     from fluorospread.simulation import special_cases
-    from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder
+    from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder, Spine
     from fluorospread.simulation.cases import Split, sample_split
 
     (draw, kind), (anatomies, names) = drawn, bones
@@ -218,7 +218,9 @@ def _random(out: Path, numbers: range, drawn: tuple[Draw, Kind], bones: tuple[Pa
             bar.update(task, description=recipe.case_id)
             anatomy = None
             if people is not None:
-                anatomy = people.anatomy(recipe.person.seed, splits.index(Split(draw.value)), len(splits), only=only)
+                spine = Spine(recipe.person.lumbar_count or 5, recipe.person.transitional)
+                share = splits.index(Split(draw.value))
+                anatomy = people.anatomy(recipe.person.seed, share, len(splits), only=only, spine=spine)
                 recipe = replace(recipe, case_id=f"{recipe.case_id}-{anatomy.name}", title=f"bones of {anatomy.name}")
             write_simulated_case(recipe, out / recipe.case_id, anatomy)
             bar.advance(task)

@@ -20,11 +20,19 @@ from fluorospread.simulation.anatomy.fitting import CHAIN, Person, Pose, complet
 from fluorospread.simulation.anatomy.real_people import people_in
 from fluorospread.simulation.anatomy.soft_tissue import SpineLine, skin_surface, soft_parts
 from fluorospread.simulation.anatomy.surface import Anatomy, Bone
-from fluorospread.simulation.anatomy.variation import varied
+from fluorospread.simulation.anatomy.variation import sacralised, varied
 
 # Sources with a sacrum, most detailed first, then those with ribs, then those with T9: enough to complete anyone.
 _DONORS = ("artisynth", "spl-atlas", "lumbopelvic-ct", "bsel-P001", "verse004")
 _NEEDED = tuple(f"{level}.junction.{side}" for level in ("L3", "L4", "L5") for side in ("left", "right"))
+
+
+@dataclass(frozen=True)
+class Spine:
+    """How many lumbar vertebrae a person is given (4, 5 or 6), and whether the last of five is transitional."""
+
+    lumbar_count: int = 5
+    transitional: bool = False
 
 
 @dataclass
@@ -61,7 +69,13 @@ class AnatomyFolder:
         return self._read[name]
 
     def anatomy(
-        self, seed: int, share: int = 0, shares: int = 1, grid_mm: float = 1.2, only: Sequence[str] = ()
+        self,
+        seed: int,
+        share: int = 0,
+        shares: int = 1,
+        grid_mm: float = 1.2,
+        only: Sequence[str] = (),
+        spine: Spine = Spine(),
     ) -> Anatomy:
         """The anatomy of a seed: someone whose L3-L5 junctions are all known, varied, posed and dressed.
 
@@ -73,6 +87,8 @@ class AnatomyFolder:
         only
             Names of the people to draw from instead. They lend bones to each other before anyone else does, so
             that a sacrum kept out of training stays with the people kept out.
+        spine
+            Another number of vertebrae than the person has, or a transitional one made of L5.
 
         Raises
         ------
@@ -94,14 +110,25 @@ class AnatomyFolder:
             except ValueError:
                 # No donor has what this person lacks.
                 continue
-            found = posed(whole, _slightly_bent(rng))
-            if all(key in found.landmarks_mm for key in _NEEDED):
+            found = _numbered(whole, spine, rng)
+            if all(key in found.landmarks_mm for key in _needed(spine.lumbar_count)):
                 return dressed(found, rng, grid_mm)
         raise MissingFileError(f"none of {', '.join(names)} has whole vertebrae from L3 to L5, or bones are missing")
 
 
-def _slightly_bent(rng: np.random.Generator) -> Pose:
-    joints = len(CHAIN)
+def _needed(lumbar_count: int) -> tuple[str, ...]:
+    """Junctions that must be known: of L3 to L5, as far as there are so many lumbar vertebrae."""
+    return tuple(key for key in _NEEDED if int(key[1]) <= lumbar_count)
+
+
+def _numbered(whole: Person, spine: Spine, rng: np.random.Generator) -> Anatomy:
+    pose = _slightly_bent(rng, len(CHAIN) + spine.lumbar_count - 5)
+    if spine.transitional:
+        whole, pose = sacralised(whole, pose, rng)
+    return dataclasses.replace(posed(whole, pose, spine.lumbar_count), transitional=spine.transitional)
+
+
+def _slightly_bent(rng: np.random.Generator, joints: int) -> Pose:
     return Pose(
         coronal_deg=rng.normal(0.0, 1.0, joints),
         sagittal_deg=rng.normal(0.0, 1.5, joints),
@@ -115,7 +142,7 @@ def dressed(bones: Anatomy, rng: np.random.Generator, grid_mm: float = 1.2) -> A
     shape = AnatomyShape.sample(rng, lumbar_count=5)
     move = _facing_forwards(bones)
     landmarks = {key: move[:3, :3] @ point + move[:3, 3] for key, point in bones.landmarks_mm.items()}
-    levels = [level for level in reversed(CHAIN) if f"{level}.center" in landmarks]
+    levels = [level for level in (*reversed(CHAIN), "L6") if f"{level}.center" in landmarks]
     line = SpineLine(
         np.array([landmarks[f"{level}.center"] for level in (*levels, "S1")]),
         np.array([_half_width_mm(bones, level) for level in (*levels, "S1")]),
@@ -139,7 +166,8 @@ def _facing_forwards(bones: Anatomy) -> npt.NDArray[np.float64]:
     People lie turned in a scanner; soft tissue is made for one who does not.
     """
     marks = bones.landmarks_mm
-    across = sum((marks[key.replace("right", "left")] - marks[key] for key in _NEEDED[1::2]), np.zeros(3))
+    rights = _needed(bones.lumbar_count)[1::2]
+    across = sum((marks[key.replace("right", "left")] - marks[key] for key in rights), np.zeros(3))
     length = float(np.hypot(across[0], across[1]))
     cosine, sine = float(across[0]) / length, float(across[1]) / length
     matrix = np.eye(4)

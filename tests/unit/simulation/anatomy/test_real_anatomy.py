@@ -8,7 +8,7 @@ import pytest
 from fluorospread.errors import MissingFileError
 from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Shell
 from fluorospread.simulation.anatomy.landmarks_on_mesh import Frame, VertebraShape
-from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder
+from fluorospread.simulation.anatomy.real_anatomy import AnatomyFolder, Spine
 from fluorospread.simulation.anatomy.real_people import people_in
 from fluorospread.simulation.anatomy.surface import Surface
 
@@ -105,6 +105,23 @@ def test_the_same_seed_is_the_same_person():
     one, two, other = (people.anatomy(seed, grid_mm=3.0) for seed in (5, 5, 6))
     assert np.array_equal(one.bones[2].outer.vertices_mm, two.bones[2].outer.vertices_mm)
     assert not np.array_equal(one.bones[2].outer.vertices_mm, other.bones[2].outer.vertices_mm)
+
+
+@pytest.mark.parametrize(("count", "last"), [(4, "L4"), (5, "L5"), (6, "L6")])
+def test_a_person_is_given_as_many_lumbar_vertebrae_as_asked_for(count: int, last: str):
+    found = folder(person("one")).anatomy(0, grid_mm=3.0, spine=Spine(count))
+    lumbar = sorted(b.name for b in found.bones if b.name.startswith("L"))
+    assert (found.lumbar_count, lumbar) == (count, [f"L{i}" for i in range(1, count + 1)])
+    marks = found.landmarks_mm
+    assert marks["S1.center"][2] < marks[f"{last}.center"][2] < marks[f"L{count - 1}.center"][2]
+
+
+def test_a_transitional_vertebra_sits_lower_on_the_sacrum():
+    people = folder(person("one"))
+    plain, other = (people.anatomy(3, grid_mm=3.0, spine=Spine(transitional=t)) for t in (False, True))
+    gaps = [a.landmarks_mm["L5.center"][2] - a.landmarks_mm["S1.center"][2] for a in (plain, other)]
+    assert (plain.transitional, other.transitional) == (False, True)
+    assert gaps[1] < 0.95 * gaps[0]
 
 
 def test_nobody_usable_is_said_by_name():
