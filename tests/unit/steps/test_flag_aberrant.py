@@ -7,6 +7,7 @@ import pytest
 
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.findings import (
+    Alignment,
     Anchor,
     ContrastMask,
     ContrastMethod,
@@ -98,6 +99,61 @@ def test_what_is_suspected_epidural_says_where_it_lies_and_how_it_runs(rows, for
         f"{(rows[1] - rows[0]) * 13 * 0.25:.0f} mm² of contrast over {(rows[1] - rows[0]) / 2:.0f} mm" in flag.evidence
     )
     assert f"left, about row {sum(rows) / 2 - 0.5:.0f}, column 158" in flag.evidence
+
+
+# Midline 150 and junctions at 195: the line runs at 170.25, and 5 columns of 80 rows lie beyond it, 100 mm². Its sd is
+# 2.6 px: 0.45 of the junctions' 2 px, 0.05 of 45 px for the share, 1 px of the outline. Half a sd in, at 168.9, it
+# still leaves 3 columns, 60 mm².
+GRAZING = (slice(160, 240), slice(166, 180))
+
+
+def grazing(sd_midline=0.0, sd_junctions=2.0, sd_outline=1.0, sd_carried=0.0):
+    import dataclasses
+
+    bodies = tuple(dataclasses.replace(v, uncertainty_px=sd_midline) for v in LEVELS.vertebrae)
+    found = dataclasses.replace(
+        contrast(GRAZING),
+        outline_uncertainty_px=sd_outline,
+        alignment=Alignment(np.eye(2, 3), sd_carried, 0.0),
+    )
+    return flag_aberrant(
+        found,
+        spread(Level.L4),
+        dataclasses.replace(LEVELS, vertebrae=bodies),
+        tuple(dataclasses.replace(j, uncertainty_px=sd_junctions) for j in JUNCTIONS),
+        HALF_MM,
+    )
+
+
+def test_contrast_beyond_what_line_and_outline_are_uncertain_is_suspected():
+    (flag,) = [f for f in grazing() if f.code.startswith("epidural")]
+    assert flag.code == "epidural-spread-suspected"
+    assert "suspected: 100 mm² of contrast over 40 mm" in flag.evidence
+    assert "60 mm² of it by 0.5 sd or more (1 sd of line and outline: 1.3 mm)" in flag.evidence
+
+
+@pytest.mark.parametrize("uncertain", ["sd_midline", "sd_junctions", "sd_outline", "sd_carried"])
+def test_every_uncertainty_alone_can_turn_a_suspicion_into_what_cannot_be_excluded(uncertain):
+    # 40 px are at least 18 px of the line (0.45 and 0.55 of them), so that half a sd passes the last of 5 columns.
+    (flag,) = [f for f in grazing(**{uncertain: 40.0}) if f.code.startswith("epidural")]
+    assert flag.code == "epidural-spread-not-excluded"
+    assert "cannot be excluded: 100 mm² of contrast over 40 mm" in flag.evidence
+    assert "left, about row 200, column 168; 0 mm² of it by 0.5 sd or more" in flag.evidence
+    # What the reader has to look at: columns 166 to 170.
+    (ring,) = flag.outline_px
+    assert (min(c for _, c in ring), max(c for _, c in ring)) == (165.5, 170.5)
+
+
+@pytest.mark.parametrize(
+    ("near_sd", "far_sd", "code"),
+    [(40.0, 1.0, "epidural-spread-not-excluded"), (1.0, 40.0, "epidural-spread-suspected")],
+)
+def test_the_outline_counts_as_sure_as_it_is_nearest_to_the_pedicle_line(near_sd, far_sd, code):
+    import dataclasses
+
+    places = [(row, 166.0, near_sd) for row in range(400)] + [(row, 179.0, far_sd) for row in range(400)]
+    found = dataclasses.replace(contrast(GRAZING), outline_sd=np.array(places, dtype=np.float32))
+    assert code in codes(found)
 
 
 def test_a_slit_of_its_own_over_a_facet_joint_is_suspected_intra_articular():
