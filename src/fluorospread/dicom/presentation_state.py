@@ -31,7 +31,7 @@ from fluorospread.dicom.result_source import SourceImage
 from fluorospread.dicom.stored_frames import open_frames
 from fluorospread.errors import UnsupportedImageError
 from fluorospread.model.anatomy import Level, Side
-from fluorospread.model.case import CaseResult
+from fluorospread.model.case import PROVISIONAL, CaseResult
 from fluorospread.model.findings import Junction
 from fluorospread.model.geometry import ColumnsTowards, PointPx
 from fluorospread.model.spread import Answer
@@ -72,6 +72,7 @@ def _state(result: CaseResult, source: SourceImage, context: ResultContext, note
     drawing.needles()
     if source.index == result.contrast.image:
         drawing.outlines([ring for pool in result.contrast.pools for ring in pool.outline_px])
+        drawing.say_provisional(result)
     if drawing.is_empty:
         return None
     if drawing.outside:
@@ -113,7 +114,7 @@ def _state(result: CaseResult, source: SourceImage, context: ResultContext, note
 def _covered_in(result: CaseResult, source: SourceImage) -> dict[tuple[Level, Side], Answer]:
     if source.index != result.contrast.image:
         return {}
-    return {(item.level, item.side): item.covered for item in result.coverage}
+    return result.stated_coverage()
 
 
 def _window(source: SourceImage) -> tuple[float, float]:
@@ -206,6 +207,10 @@ class _Drawing:
                 self._draw("CONTRAST", "POLYLINE", closed(ring))
             else:
                 self.outside += 1
+
+    def say_provisional(self, result: CaseResult) -> None:
+        if result.contrast_is_provisional:
+            self._place("CONTRAST", f"Contrast {PROVISIONAL}.", (0.01, 0.87, 0.99, 0.91), "LEFT")
 
     def corners(self, result: CaseResult) -> None:
         """The patient's sides in the upper corners, the standing words along the lower edge."""

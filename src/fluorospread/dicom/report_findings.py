@@ -7,7 +7,7 @@ tracking identifier begins with the image's number, counted from 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from highdicom.sr import (
     ContentItem,
@@ -37,7 +37,7 @@ from fluorospread.dicom.report_items import (
 from fluorospread.dicom.result_object import ResultContext
 from fluorospread.dicom.result_source import SourceImage
 from fluorospread.model.anatomy import JUNCTION_NERVE
-from fluorospread.model.case import CaseResult
+from fluorospread.model.case import PROVISIONAL, CaseResult
 from fluorospread.model.findings import Junction, LevelLabels, NeedleTip, Vertebra
 from fluorospread.model.geometry import PointPx
 from fluorospread.model.spread import Answer, Coverage, Pool
@@ -83,7 +83,8 @@ class FindingWriter:
         found.append(self._search_for_contrast())
         for index, pool in enumerate(self.result.contrast.pools):
             found += self._pool(index, pool)
-        found += [self._without_region(_coverage(item)) for item in self.result.coverage]
+        provisional = PROVISIONAL if self.result.contrast_is_provisional else ""
+        found += [self._without_region(_coverage(item, provisional)) for item in self.result.coverage]
         found += [self._without_region(_puncture(i, item)) for i, item in enumerate(self.result.punctures)]
         return found
 
@@ -132,6 +133,8 @@ class FindingWriter:
         source = self.context.sources.image(self.result.contrast.image)
         name = f"contrast pool {index + 1}{'' if pool.side is None else f' {pool.side.value}'}"
         first = _measures_of(name, pool)
+        if self.result.contrast_is_provisional:
+            first = replace(first, further=texts((rc.COMMENT, PROVISIONAL)))
         rings = [ring for ring in pool.outline_px if 2 <= len(ring) < LARGEST_OUTLINE]
         if len(rings) < len(pool.outline_px):
             self.notes.append(f"{len(pool.outline_px) - len(rings)} outline(s) of {name} have too many points.")
@@ -258,7 +261,7 @@ def _measures_of(name: str, pool: Pool) -> Finding:
     return Finding(name, rc.CONTRAST_AGENT, sites(pool.side), found, [*side_of_image(pool.side), *spanned])
 
 
-def _coverage(item: Coverage) -> Finding:
+def _coverage(item: Coverage, comment: str) -> Finding:
     return Finding(
         f"coverage {item.level.value} {item.side.value}",
         rc.COVERAGE,
@@ -270,7 +273,7 @@ def _coverage(item: Coverage) -> Finding:
             *measurement(rc.DECISION_SIGMA, item.sigma_px, rc.PIXELS),
         ],
         [evaluation(rc.COVERED, item.covered), *side_of_image(item.side)],
-        texts((rc.REASON, item.reason)),
+        texts((rc.REASON, item.reason), (rc.COMMENT, comment)),
     )
 
 

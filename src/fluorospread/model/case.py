@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.findings import ContrastMethod, ContrastStatus, Junction, LevelLabels, NeedleTip
 from fluorospread.model.geometry import Geometry, Orientation
 from fluorospread.model.radiograph import NO_EXPOSURE, DoseReport, Exposure, PolaritySource, Quantity
-from fluorospread.model.spread import Coverage, Pool
+from fluorospread.model.spread import Answer, Coverage, Pool
 from fluorospread.model.verdict import Flag, Puncture, Verdict
 
 SCHEMA_NAME = "fluorospread/case/1"
+
+PROVISIONAL = "provisional: read from one image alone"
+"""What every output says of an outline for which `CaseResult.contrast_is_provisional` holds."""
 
 
 class Role(StrEnum):
@@ -111,3 +115,16 @@ class CaseResult:
         for name, index in (("reference_image", self.reference_image), ("contrast.image", self.contrast.image)):
             if index is not None and not 0 <= index < len(self.images):
                 raise ValueError(f"{name} is {index}, but the case has {len(self.images)} image(s)")
+
+    @property
+    def contrast_is_provisional(self) -> bool:
+        """Whether the contrast's outline is what one image alone gave, and no person's: shown, and decides nothing."""
+        found = self.contrast.status is ContrastStatus.FOUND
+        by_person = any(override.name == "contrast" for override in self.overrides)
+        return found and self.contrast.method is ContrastMethod.SINGLE_IMAGE and not by_person
+
+    def stated_coverage(self) -> dict[tuple[Level, Side], Answer]:
+        """By junction what is stated of its coverage: what a provisional outline says is stated as undetermined, as in
+        the verdict."""
+        open_ = self.contrast_is_provisional
+        return {(c.level, c.side): Answer.UNDETERMINED if open_ else c.covered for c in self.coverage}

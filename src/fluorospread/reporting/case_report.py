@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from fluorospread.model.case import CaseResult
+from fluorospread.model.case import PROVISIONAL, CaseResult
 from fluorospread.model.review import ReviewedCase
 from fluorospread.model.verdict import STANDING_SENTENCE, Flag, Outcome
 from fluorospread.reporting.case_rows import (
@@ -88,12 +88,13 @@ def case_report_html(
         flag_pictures=[flag_pictures[name] for flag in result.flags if (name := flag.picture or "") in flag_pictures],
         pictures=pictures,
         diagram=drawing(diagram.svg) if diagram.svg else None,
+        diagram_contrast=f"Dashed: contrast, {PROVISIONAL}" if result.contrast_is_provisional else "Hatched: contrast",
         not_drawn=diagram.missing,
         punctures=puncture_rows(result),
         coverage=coverage_rows(result),
         contrast_status=contrast_sentence(result),
         contrast_notes=result.contrast.notes,
-        pools=[pool_table(pool) for pool in result.contrast.pools],
+        pools=[pool_table(pool, result.contrast_is_provisional) for pool in result.contrast.pools],
         assumed=assumptions(result),
         settled=[f"{override.name}: {override.value}" for override in result.overrides],
         undetermined=undetermined_reasons(result),
@@ -119,14 +120,15 @@ def report_pictures(result: CaseResult, pictures: Sequence[Picture | None]) -> l
         if picture is None:
             continue
         has_contrast = index == result.contrast.image
-        covered = {(c.level, c.side): c.covered for c in result.coverage} if has_contrast else {}
+        covered = result.stated_coverage() if has_contrast else {}
         pools = result.contrast.pools if has_contrast else ()
-        panel, omitted = draw_panel(image, picture, _LARGEST_PANEL_PX, pools, covered)
+        provisional = has_contrast and result.contrast_is_provisional
+        panel, omitted = draw_panel(image, picture, _LARGEST_PANEL_PX, pools, covered, provisional)
         buffer = io.BytesIO()
         panel.save(buffer, format="PNG", compress_level=6)
         caption = (
             f"{image_name(index, image)}: {image.path}. Circle: SAP-TP junction with its 2 sd radius; cross: needle "
-            "tip; line: contrast; dot: vertebral body."
+            f"tip; {f'dashed line: contrast, {PROVISIONAL}' if provisional else 'line: contrast'}; dot: vertebral body."
         )
         if omitted:
             caption += f" {omitted} label(s) had no room; every point is listed below."

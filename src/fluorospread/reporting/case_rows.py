@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from fluorospread.model.anatomy import JUNCTION_NERVE
-from fluorospread.model.case import CaseImage, CaseResult
-from fluorospread.model.findings import ContrastMethod
+from fluorospread.model.case import PROVISIONAL, CaseImage, CaseResult
 from fluorospread.model.radiograph import PolaritySource
-from fluorospread.model.spread import Pool
+from fluorospread.model.spread import Answer, Pool
 from fluorospread.model.verdict import CriterionResult
 from fluorospread.reporting.exposure_summary import exposure_of_image
 from fluorospread.reporting.number_text import UNKNOWN, percent, with_uncertainty
+from fluorospread.reporting.wording import contrast_words
 
 Row = tuple[str, ...]
 
@@ -51,11 +51,13 @@ def coverage_rows(result: CaseResult) -> list[Row]:
     for item in result.coverage:
         inside = UNKNOWN if item.margin_px is None else _signed_px(item.margin_px, item.sigma_px)
         gap = UNKNOWN if item.gap_mm is None else f"{item.gap_mm:.1f} mm"
+        decided = item.covered is not Answer.UNDETERMINED
+        provisional = " (provisional)" if result.contrast_is_provisional and decided else ""
         rows.append(
             (
                 f"{item.level.value}, {item.side.value}",
                 JUNCTION_NERVE.get(item.level, UNKNOWN),
-                item.covered.value,
+                f"{item.covered.value}{provisional}",
                 percent(item.fraction),
                 gap,
                 inside,
@@ -71,21 +73,17 @@ def _signed_px(margin: float, sigma: float | None) -> str:
 
 
 def contrast_sentence(result: CaseResult) -> str:
-    """Whether contrast was found, how, in which image, and how little of it would have been seen."""
-    contrast = result.contrast
-    words = [contrast.status.value.replace("-", " ").capitalize()]
-    if contrast.method is not ContrastMethod.NONE:
-        words.append(f"by {contrast.method.value.replace('-', ' ')}")
-    if contrast.image is not None:
-        words.append(f"in image {contrast.image + 1}")
-    text = " ".join(words) + (f": {contrast.reason.rstrip('.')}." if contrast.reason else ".")
-    if contrast.detection_limit_mg_cm2 is not None:
-        text += f" Detection limit {contrast.detection_limit_mg_cm2:.1f} mg/cm² of iodine."
+    """Whether contrast was found, in which image, against what, and how little of it would have been seen."""
+    words = contrast_words(result)
+    text = f"{words[:1].upper()}{words[1:]}."
+    if result.contrast.detection_limit_mg_cm2 is not None:
+        text += f" Detection limit {result.contrast.detection_limit_mg_cm2:.1f} mg/cm² of iodine."
     return text
 
 
-def pool_table(pool: Pool) -> dict[str, Any]:
-    """Title and rows of one pool: every measure with its unit and 1-sd uncertainty."""
+def pool_table(pool: Pool, provisional: bool = False) -> dict[str, Any]:
+    """Title and rows of one pool: every measure with its unit and 1-sd uncertainty; `provisional` goes into the
+    title."""
     rows: list[Row] = []
     for label, name, unit in _POOL_MEASURES:
         measured = getattr(pool, name)
@@ -94,7 +92,8 @@ def pool_table(pool: Pool) -> dict[str, Any]:
     rows.append(("Area in pixels", f"{pool.area_px:.0f} px"))
     rows.append(("Share of all contrast signal", percent(pool.relative_share)))
     rows.append(("Levels spanned", ", ".join(level.value for level in pool.levels_spanned) or UNKNOWN))
-    return {"title": f"Pool, {pool.side.value if pool.side is not None else 'side ' + UNKNOWN}", "rows": rows}
+    title = f"Pool, {pool.side.value if pool.side is not None else 'side ' + UNKNOWN}"
+    return {"title": f"{title} ({PROVISIONAL})" if provisional else title, "rows": rows}
 
 
 def image_name(index: int, image: CaseImage) -> str:

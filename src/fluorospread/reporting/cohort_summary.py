@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluorospread.model.anatomy import Level, Side
-from fluorospread.model.case import CaseResult
+from fluorospread.model.case import PROVISIONAL, CaseResult
 from fluorospread.model.cohort import CohortCase
 from fluorospread.model.findings import NotFound
 from fluorospread.model.spread import Answer, Pool
@@ -98,6 +98,9 @@ class Atlas:
         """Add one case's contrast, where it has any."""
         if not result.contrast.pools or result.contrast.image is None:
             return
+        if result.contrast_is_provisional:
+            self.left_out.append((result.case_id, f"its outline is {PROVISIONAL}; no spread or coverage is counted"))
+            return
         image = result.images[result.contrast.image]
         fit = map_to_spine(image)
         if isinstance(fit, NotFound):
@@ -151,10 +154,10 @@ def _row(entry: CohortEntry) -> Row:
         protocol=result.protocol_name,
         software=f"{used.name} {used.version}, weights {used.weights_sha256[:12] or 'none'}",
         punctures=tuple((p.side, p.level, p.at_target, p.distance_mm) for p in result.punctures),
-        coverage=tuple((c.level, c.side, c.covered) for c in result.coverage),
+        coverage=tuple((level, side, covered) for (level, side), covered in result.stated_coverage().items()),
         spread=tuple(
             (pool.side, name, measured.value)
-            for pool in result.contrast.pools
+            for pool in _counted_pools(result)
             for name in SPREAD_MEASURES
             if pool.side is not None and (measured := getattr(pool, name)) is not None
         ),
@@ -166,6 +169,10 @@ def _row(entry: CohortEntry) -> Row:
         decision=entry.decision,
         exposure=case_exposure(result),
     )
+
+
+def _counted_pools(result: CaseResult) -> tuple[Pool, ...]:
+    return () if result.contrast_is_provisional else result.contrast.pools
 
 
 def _criteria(result: CaseResult, kind: CriterionResult) -> tuple[tuple[str, str], ...]:
@@ -181,7 +188,7 @@ def _measures(entry: CohortEntry) -> dict[str, Mapping[str, float]]:
             for side, value in by_side.items():
                 found.setdefault(reader, {})[f"{label}, {side} ({unit})"] = value
     if entry.case.measured and entry.result is not None:
-        for pool in entry.result.contrast.pools:
+        for pool in _counted_pools(entry.result):
             for name, (label, unit) in SPREAD_MEASURES.items():
                 value_found = getattr(pool, name)
                 if pool.side is not None and value_found is not None:

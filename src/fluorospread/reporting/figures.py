@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from fluorospread.model.case import CaseImage, CaseResult
+from fluorospread.model.case import PROVISIONAL, CaseImage, CaseResult
 from fluorospread.model.geometry import GeometrySource
 from fluorospread.model.verdict import STANDING_SENTENCE, CriterionResult, Outcome
 from fluorospread.reporting.panel import BLUE, GREEN, ORANGE, VERMILLION, Picture, draw_panel
@@ -85,8 +85,9 @@ def _panels(result: CaseResult, pictures: Sequence[Picture]) -> tuple[list[Image
     for index, (image, picture) in enumerate(zip(result.images, pictures, strict=True)):
         is_contrast = index == result.contrast.image
         pools = result.contrast.pools if is_contrast else ()
-        covered = {(c.level, c.side): c.covered for c in result.coverage} if is_contrast else {}
-        panel, left_out = draw_panel(image, picture, largest, pools, covered)
+        covered = result.stated_coverage() if is_contrast else {}
+        provisional = is_contrast and result.contrast_is_provisional
+        panel, left_out = draw_panel(image, picture, largest, pools, covered, provisional)
         omitted += left_out
         panels.append(_captioned(panel, image, is_reference=index == result.reference_image))
     return panels, omitted
@@ -153,7 +154,7 @@ def _write_text(draw: ImageDraw.ImageDraw, result: CaseResult, width: int, omitt
     draw.rectangle((0, 0, width, bottom), fill=ground)
     y = draw_lines(draw, title, (12, 8), heading, ink)
     draw_lines(draw, subtitle, (12, y), plain, ink)
-    y = _write_legend(draw, bottom + 10, width) + 6
+    y = _write_legend(draw, bottom + 10, width, result.contrast_is_provisional) + 6
     for criterion in result.verdict.criteria:
         draw.rectangle((0, y + 3, 12, y + 15), fill=_RESULT_COLOUR[criterion.result])
         y = draw_lines(
@@ -167,10 +168,11 @@ def _write_text(draw: ImageDraw.ImageDraw, result: CaseResult, width: int, omitt
     return draw_lines(draw, wrapped(STANDING_SENTENCE, bold, width), (0, y), bold, BLUE)
 
 
-def _write_legend(draw: ImageDraw.ImageDraw, top: float, width: int) -> float:
+def _write_legend(draw: ImageDraw.ImageDraw, top: float, width: int, provisional: bool) -> float:
     plain = font(14)
+    contrast = f"dashed orange line: contrast, {PROVISIONAL}" if provisional else "orange line: contrast"
     text = (
         "circle: SAP-TP junction with its 2 sd radius (blue: left, purple: right; of the image where the patient's "
-        "sides are unknown) · yellow cross: needle tip · orange line: contrast · white dot: vertebral body"
+        f"sides are unknown) · yellow cross: needle tip · {contrast} · white dot: vertebral body"
     )
     return draw_lines(draw, wrapped(text, plain, width), (0, top), plain, _FAINT)

@@ -62,16 +62,17 @@ def draw_panel(
     largest_px: int,
     pools: tuple[Pool, ...] = (),
     covered: Mapping[tuple[Level, Side], Answer] | None = None,
+    provisional: bool = False,
 ) -> tuple[Image.Image, int]:
     """The annotated panel, and how many labels had no room in it.
 
-    `pools` and `covered` are those of this image. `largest_px` limits the longer side; a smaller image is
-    not enlarged.
+    `pools` and `covered` are those of this image; outlines of `provisional` pools are dashed and labelled so.
+    `largest_px` limits the longer side; a smaller image is not enlarged.
     """
     scale = min(1.0, largest_px / max(image.rows, image.cols))
     view = _View(image.rows, scale, image.orientation.rows_towards is RowsTowards.HEAD)
     panel = _shown(picture, view)
-    panel = _with_shapes(panel, image, view, pools)
+    panel = _with_shapes(panel, image, view, pools, provisional)
     placer = LabelPlacer((2.0, 2.0, panel.width - 2.0, panel.height - 2.0))
     face = font(max(13, min(22, panel.height // 42)), bold=True)
     placer.taken += _shape_boxes(image, view, panel.height)
@@ -80,6 +81,8 @@ def draw_panel(
     _write_scale(pen, panel, image, scale, face)
     _write_levels(pen, image, view, face)
     _write_coverage(pen, image, view, face, covered or {})
+    if provisional:
+        _write_provisional(pen, view, face, pools)
     return panel, placer.omitted
 
 
@@ -97,14 +100,16 @@ def _shown(picture: Picture, view: _View) -> Image.Image:
     return shown.convert("RGB")
 
 
-def _with_shapes(panel: Image.Image, image: CaseImage, view: _View, pools: tuple[Pool, ...]) -> Image.Image:
+def _with_shapes(
+    panel: Image.Image, image: CaseImage, view: _View, pools: tuple[Pool, ...], dashed: bool
+) -> Image.Image:
     large = _OVERSAMPLING
     overlay = Image.new("RGBA", (panel.width * large, panel.height * large), (0, 0, 0, 0))
     draw = ImageDraw.Draw(overlay)
     unit = large * max(1.0, panel.height / 512.0)
     # Every line first in black and wider: printed in grey, a colour alone vanishes on bone.
     for casing in (unit, 0.0):
-        _draw_shapes(_Stylus(draw, view, large, unit, casing), image, pools)
+        _draw_shapes(_Stylus(draw, view, large, unit, casing), image, pools, dashed)
     shapes = overlay.reduce(large)
     return Image.alpha_composite(panel.convert("RGBA"), shapes).convert("RGB")
 
@@ -131,6 +136,17 @@ class _Stylus:
         width = round(1.6 * self.unit + 2.0 * self.casing)
         self.draw.line(points, fill="black" if self.casing else colour, width=width, joint="curve")
 
+    def dashes(self, points: list[tuple[float, float]], colour: str) -> None:
+        """A line of dashes 6 units long, 4 units apart."""
+        places = np.array(points)
+        way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(places, axis=0).T))])
+        for start in np.arange(0.0, way[-1], 10.0 * self.unit):
+            end = min(start + 6.0 * self.unit, way[-1])
+            inner = way[(way > start) & (way < end)]
+            at = np.concatenate([[start], inner, [end]])
+            xs, ys = (np.interp(at, way, places[:, axis]) for axis in (0, 1))
+            self.line([(float(x), float(y)) for x, y in zip(xs, ys, strict=True)], colour)
+
     def circle(self, centre: tuple[float, float], radius: float, colour: str) -> None:
         (x, y), r = centre, radius + self.casing
         width = round(1.6 * self.unit + 2.0 * self.casing)
@@ -141,11 +157,12 @@ class _Stylus:
         self.draw.ellipse((x - r, y - r, x + r, y + r), fill="black" if self.casing else colour)
 
 
-def _draw_shapes(stylus: _Stylus, image: CaseImage, pools: tuple[Pool, ...]) -> None:
+def _draw_shapes(stylus: _Stylus, image: CaseImage, pools: tuple[Pool, ...], dashed: bool) -> None:
+    draw_outline = stylus.dashes if dashed else stylus.line
     for pool in pools:
         for ring in pool.outline_px:
             if len(ring) > 1:
-                stylus.line([stylus.at(point) for point in (*ring, ring[0])], ORANGE)
+                draw_outline([stylus.at(point) for point in (*ring, ring[0])], ORANGE)
     for junction in image.junctions:
         centre, colour = stylus.at(junction.point_px), _SIDE_COLOUR[junction.side]
         stylus.circle(centre, stylus.radius(4.0, junction.uncertainty_px), colour)
@@ -264,6 +281,17 @@ def _write_coverage(
             text = f"{junction.level} {_ANSWER_MARK[answer]}"
             first = _away_from_midline(image, junction)
             pen.write(text, view.xy(junction.point_px), small, _SIDE_COLOUR[junction.side], gap, first)
+
+
+def _write_provisional(pen: _Pen, view: _View, face: Font, pools: tuple[Pool, ...]) -> None:
+    """Above each pool that its outline is not to be relied on."""
+    small = font(max(12, round(face.size * 0.8)), bold=True)
+    above = 0.5 * _size(small, "provisional")[1] + 6.0
+    for pool in pools:
+        places = [view.xy(point) for ring in pool.outline_px for point in ring]
+        if places:
+            x, y = min(places, key=lambda place: place[1])
+            pen.write("provisional", (x, y - above), small, ORANGE, first="on")
 
 
 def _away_from_midline(image: CaseImage, junction: Junction) -> str:

@@ -159,7 +159,7 @@ def draw_spread(result: CaseResult) -> SpreadDiagram:
         if isinstance(fit, NotFound):
             missing.append(f"the contrast's outline ({fit.reason})")
         else:
-            parts += [_pool(pool, fit) for pool in result.contrast.pools]
+            parts += [_pool(pool, fit, result.contrast_is_provisional) for pool in result.contrast.pools]
     parts.append(_junction_marks(result))
     for index, image in enumerate(result.images):
         if not image.needles:
@@ -193,27 +193,28 @@ def outline_path(pool: Pool, fit: SpineMap) -> str:
     return "".join(rings)
 
 
-def _pool(pool: Pool, fit: SpineMap) -> str:
-    return (
-        f'<path d="{outline_path(pool, fit)}" fill="url(#hatch)" fill-rule="evenodd" fill-opacity="0.85" '
-        'stroke="#000" stroke-width="0.8"/>'
-    )
+def _pool(pool: Pool, fit: SpineMap, provisional: bool) -> str:
+    """Hatched; an outline that is only provisional is empty and dashed."""
+    path = f'<path d="{outline_path(pool, fit)}" stroke="#000" stroke-width="0.8" '
+    if provisional:
+        return f'{path}fill="none" stroke-dasharray="3 2"/>'
+    return f'{path}fill="url(#hatch)" fill-rule="evenodd" fill-opacity="0.85"/>'
 
 
 def _junction_marks(result: CaseResult) -> str:
     """Filled: covered. Open: not covered. Question mark: undetermined. Placed where the drawing has them."""
     marks = []
-    for item in result.coverage:
-        if item.level not in JUNCTION_MM:
+    for (level, side), covered in result.stated_coverage().items():
+        if level not in JUNCTION_MM:
             continue
-        down, lateral = JUNCTION_MM[item.level]
-        right = lateral * _right(item.side)
-        fill = "#000" if item.covered is Answer.YES else "#fff"
+        down, lateral = JUNCTION_MM[level]
+        right = lateral * _right(side)
+        fill = "#000" if covered is Answer.YES else "#fff"
         marks.append(
             f'<circle cx="{right:g}" cy="{down:g}" r="3.6" fill="{fill}" stroke="#fff" stroke-width="2.4"/>'
             f'<circle cx="{right:g}" cy="{down:g}" r="3.6" fill="{fill}" stroke="#000" stroke-width="1"/>'
         )
-        if item.covered is Answer.UNDETERMINED:
+        if covered is Answer.UNDETERMINED:
             marks.append(
                 f'<text x="{right:g}" y="{down + 2:g}" font-size="5.5" font-weight="bold" text-anchor="middle">?</text>'
             )

@@ -6,7 +6,7 @@ Shared by the picture and the terminal, so that no output leaves out what anothe
 from __future__ import annotations
 
 from fluorospread.model.case import CaseImage, CaseResult
-from fluorospread.model.findings import ContrastStatus, LevelStatus
+from fluorospread.model.findings import ContrastMethod, ContrastStatus, LevelStatus
 from fluorospread.model.verdict import CriterionResult, Outcome
 
 OUTCOME_WORDS = {
@@ -23,13 +23,18 @@ RESULT_WORDS = {
     CriterionResult.NOT_APPLICABLE: "not applicable",
 }
 
+_COMPARED = {
+    ContrastMethod.MASK_SUBTRACTION: "compared with an earlier image (mask subtraction)",
+    ContrastMethod.CINE: "compared from frame to frame (cine)",
+    ContrastMethod.SINGLE_IMAGE: "read from this image alone, not against one without contrast",
+}
+
 
 def statements(result: CaseResult, omitted_labels: int = 0) -> tuple[str, ...]:
     """Everything a reader must know beside the criteria, one sentence each, most important first."""
     found = [_numbering(result)]
     if result.contrast.status is not ContrastStatus.NOT_GIVEN:
-        reason = f" ({result.contrast.reason})" if result.contrast.reason else ""
-        found.append(f"Contrast: {result.contrast.status.value}{reason}.")
+        found.append(f"Contrast: {contrast_words(result)}.")
     found += [f"Flag {flag.code}: {flag.evidence}." for flag in result.flags]
     if result.overrides:
         settled = ", ".join(f"{item.name} {item.value}" for item in result.overrides)
@@ -38,6 +43,21 @@ def statements(result: CaseResult, omitted_labels: int = 0) -> tuple[str, ...]:
     if omitted_labels:
         found.append(f"{omitted_labels} label(s) had no room in the pictures; case.json has every point.")
     return tuple(sentence.replace("..", ".") for sentence in found)
+
+
+def contrast_words(result: CaseResult) -> str:
+    """Whether contrast was found, in which image, against what, why not, and what the outline is good for."""
+    contrast = result.contrast
+    words = contrast.status.value.replace("-", " ")
+    if contrast.image is not None:
+        words += f" in {_name(result.images[contrast.image])}"
+    if contrast.method in _COMPARED:
+        words += f", {_COMPARED[contrast.method]}"
+    if result.contrast_is_provisional:
+        words += ": the outline is provisional and decides no criterion"
+    elif contrast.status is ContrastStatus.FOUND and any(item.name == "contrast" for item in result.overrides):
+        words += "; outlined by a person"
+    return words + (f" ({contrast.reason.rstrip('.')})" if contrast.reason else "")
 
 
 def role_is_assumed(image: CaseImage) -> bool:

@@ -212,14 +212,15 @@ def _medial(
         suspected = sure_mm2 >= settings.medial_least_mm2 and sure_length_mm >= settings.medial_least_length_mm
         row, col = (float(place.mean()) for place in np.nonzero(beyond))
         form = "along the spine, as epidural" if length_mm >= settings.longitudinal_mm else "short, as along a root"
+        alone = " as one image alone shows it" if contrast.method is ContrastMethod.SINGLE_IMAGE else ""
         sd_mm = float(line.sd_px[beyond.any(axis=1)].mean()) * mm_per_px
         how_far = (
             f"{sure_mm2:.0f} mm² of it by {settings.medial_sds:g} sd or more (1 sd of line and outline: {sd_mm:.1f} mm)"
         )
         evidence = (
             f"epidural or foraminal spread {'suspected' if suspected else 'cannot be excluded'}: {area_mm2:.0f} mm² of "
-            f"contrast over {length_mm:.0f} mm ({form}) medial to the pedicle line, {_side_words(side)}, about row "
-            f"{row:.0f}, column {col:.0f}; {how_far}; contrast behind the lamina looks the same"
+            f"contrast{alone} over {length_mm:.0f} mm ({form}) medial to the pedicle line, {_side_words(side)}, about "
+            f"row {row:.0f}, column {col:.0f}; {how_far}; contrast behind the lamina looks the same"
         )
         code = "epidural-spread-suspected" if suspected else "epidural-spread-not-excluded"
         flags.append(Flag(code, evidence, _outline(beyond)))

@@ -15,6 +15,7 @@ from fluorospread.imaging.outlines import outlines, regions, signed_distance_at,
 from fluorospread.model.anatomy import CRANIAL_TO_CAUDAL, Level, Side
 from fluorospread.model.findings import (
     ContrastMask,
+    ContrastMethod,
     ContrastStatus,
     Junction,
     LevelLabels,
@@ -322,6 +323,8 @@ def _without_contrast(contrast: ContrastMask, levels: LevelLabels, settings: Spr
     if contrast.status is not ContrastStatus.NOT_FOUND:
         return Answer.UNDETERMINED, f"contrast {contrast.status.value}: {contrast.reason}"
     limit = contrast.detection_limit_mg_cm2
+    if contrast.method is ContrastMethod.SINGLE_IMAGE:
+        return Answer.UNDETERMINED, f"no contrast found: {contrast.reason}"
     unproven = _unproven_absence(contrast, settings)
     if unproven:
         return Answer.UNDETERMINED, f"no contrast found, but {unproven}: {contrast.reason}"
@@ -334,6 +337,8 @@ def _unproven_absence(contrast: ContrastMask, settings: SpreadSettings) -> str:
     """Why contrast may be where none was seen: the image does not show as little as the outline means, or
     does not say how little it shows. Empty when an absence is proven."""
     limit = contrast.detection_limit_mg_cm2
+    if contrast.method is ContrastMethod.SINGLE_IMAGE:
+        return "one image alone cannot show that none lies there"
     if limit is None:
         return "how little of it this image would show is not known"
     if limit > _LIMIT_OVER_OUTLINE * settings.outline_mg_cm2:

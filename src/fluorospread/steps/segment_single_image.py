@@ -20,8 +20,8 @@ from fluorospread.model.radiograph import Radiograph
 
 _NO_IODINE = "no reference image to subtract"
 _LOWER_CLAIM = (
-    "from one image alone, by a network taught on simulated contrast: outlines are rougher than from a pair of images, "
-    "and nothing is denied"
+    "provisional: read from one image alone, by a network taught on simulated contrast; the outline is rougher than "
+    "from a pair of images, decides no criterion, and denies nothing"
 )
 
 
@@ -76,7 +76,7 @@ def segment_single_image(
     frame = radiograph.frames.count - 1
     placed = None if levels is None or levels.status is LevelStatus.INDETERMINATE else _l4_and_l5(levels)
     if placed is None:
-        return _not_found("L4 and L5 are needed to know where to look, and were not found", notes, frame)
+        return _not_found("L4 and L5, which say where to look, were not found in this one image", notes, frame)
     image, field = radiograph.pixels(frame), radiograph.field_of_view
     upside_down = radiograph.orientation.rows_towards is RowsTowards.HEAD
     if upside_down:
@@ -87,7 +87,7 @@ def segment_single_image(
     seen = look_for_contrast(image, field, (float(middle[0]), float(middle[1])), settings.side_pitches * pitch)
     claimed = _claimed(seen, pitch, settings)
     if not claimed.any():
-        reason = "no area that one image alone shows to be contrast; a reference image without contrast shows far more"
+        reason = "one image alone shows no area that is surely contrast, which does not prove that there is none"
         return _not_found(reason, notes, frame)
     probability = replace(seen, probability=np.where(claimed, seen.probability, 0)).enlarged(radiograph.shape)
     mask = (probability > settings.outline) & field

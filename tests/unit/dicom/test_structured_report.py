@@ -22,6 +22,7 @@ from fluorospread.dicom.structured_report import structured_report
 from fluorospread.errors import UnsupportedImageError
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseResult
+from fluorospread.model.findings import ContrastMethod
 from fluorospread.model.review import Confidence, ImageQuality, JunctionReading, PunctureReading, Reading
 from fluorospread.model.spread import Answer
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Flag, Outcome, Verdict
@@ -264,6 +265,20 @@ def test_a_measure_has_its_uncertainty_in_its_own_unit(
     assert [float(m.FloatingPointValue) for m in measured] == [value, sd, sd]
     units = [m.MeasurementUnitsCodeSequence[0] for m in measured]
     assert {(u.CodeValue, u.CodingSchemeDesignator) for u in units} == {(unit, "UCUM")}
+
+
+def test_every_pool_read_from_one_image_alone_is_said_to_be_provisional(
+    full: Written, result_cases: ModuleType, tmp_path: Path
+) -> None:
+    case = result_cases.full_case(tmp_path)
+    alone = write(replace(case, contrast=replace(case.contrast, method=ContrastMethod.SINGLE_IMAGE)), tmp_path)
+    group = groups_of(alone.report, rc.CONTRAST_AGENT)[0]
+    assert require(group, rc.COMMENT).TextValue == "provisional: read from one image alone"
+    assert {require(g, rc.COMMENT).TextValue for g in groups_of(alone.report, rc.COVERAGE)} == {
+        "provisional: read from one image alone"
+    }
+    assert alone.back.result.contrast_is_provisional
+    assert child(groups_of(full.report, rc.CONTRAST_AGENT)[0], rc.COMMENT) is None
 
 
 def test_a_junction_is_coded_by_vertebra_and_side_of_the_patient(full: Written) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fluorospread.errors import OutputError
 from fluorospread.model.case import CaseResult, Override
+from fluorospread.model.findings import ContrastMethod
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Flag, Outcome
 from fluorospread.reporting.case_report import ReportPicture, case_report_html, write_case_report
 from fluorospread.reporting.report_page import html_to_pdf, png_data_uri, visible
@@ -121,6 +122,19 @@ def test_a_case_with_nothing_found_is_still_a_whole_report(empty_case: CaseResul
     assert "No puncture could be judged" in text
     assert "the verdict cannot be judged from this report alone" in text
     assert "no network was used" in text
+
+
+def test_an_outline_from_one_image_alone_is_provisional_wherever_the_report_shows_it(full_case: CaseResult) -> None:
+    alone = replace(full_case, contrast=replace(full_case.contrast, method=ContrastMethod.SINGLE_IMAGE))
+    page = case_report_html(alone, _pictures())
+    for words in (
+        "Found in post.dcm, read from this image alone, not against one without contrast: the outline is provisional",
+        "Pool, left (provisional: read from one image alone)",
+        "Dashed: contrast, provisional: read from one image alone.",
+        "yes (provisional)",
+    ):
+        assert words in page
+    assert "provisional" not in case_report_html(full_case, _pictures())
 
 
 def test_outcomes_differ_by_word_and_shape_not_by_colour(full_case: CaseResult) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fluorospread.model.anatomy import Level, Side
-from fluorospread.model.case import CaseResult, ContrastResult
+from fluorospread.model.case import CaseResult, ContrastResult, Override
 from fluorospread.model.cohort import Cohort, CohortCase
 from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.geometry import NO_SCALE
@@ -191,6 +191,21 @@ def test_contrast_that_cannot_be_placed_is_left_out_and_said(full_case: CaseResu
     summary = summarise_cohort([CohortEntry(CohortCase("c", "c"), bare)])
     assert summary.atlas.drawn == 0
     assert summary.atlas.left_out[0][0] == full_case.case_id
+
+
+def test_what_one_image_alone_shows_is_counted_nowhere_and_said(full_case: CaseResult) -> None:
+    alone = replace(full_case, contrast=replace(full_case.contrast, method=ContrastMethod.SINGLE_IMAGE))
+    summary = summarise_cohort([CohortEntry(CohortCase("c", "c"), alone)])
+    (row,) = summary.rows
+    assert {answer for _, _, answer in row.coverage} == {Answer.UNDETERMINED}
+    assert row.spread == ()
+    assert summary.atlas.drawn == 0
+    assert "provisional: read from one image alone" in summary.atlas.left_out[0][1]
+    # A person's outline counts.
+    drawn = replace(alone, overrides=(Override("contrast", "outlined"),))
+    summary = summarise_cohort([CohortEntry(CohortCase("c", "c"), drawn)])
+    assert Answer.YES in {answer for _, _, answer in summary.rows[0].coverage}
+    assert summary.atlas.drawn == 1
 
 
 def test_forest_rows_split_by_group_only_where_there_are_groups(full_case: CaseResult) -> None:

@@ -17,6 +17,7 @@ from fluorospread.model.geometry import (
     Orientation,
     RowsTowards,
 )
+from fluorospread.model.spread import Pool
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult
 from fluorospread.reporting import figures, panel
 from fluorospread.reporting.figures import annotated_png, draw_case
@@ -70,6 +71,32 @@ def test_marks_have_a_dark_edge_and_so_show_on_bright_bone_without_colour(image)
     for x, y in ((367, 300), (350, 317), (131, 129)):
         assert brightest[y - 2 : y + 3, x - 2 : x + 3].min() < 128
     assert brightest[250, 250] == 255
+
+
+def test_a_provisional_outline_is_dashed_and_labelled(image, written):
+    square = ((100.0, 100.0), (100.0, 400.0), (400.0, 400.0), (400.0, 100.0))
+    bare = replace(image, levels=None, junctions=(), needles=())
+    pools = (Pool(Side.LEFT, 90_000.0, (250.0, 250.0), (square,)),)
+
+    def shares(provisional):
+        """Of each 300 px side of the square, how much is orange."""
+        drawn, _ = draw_panel(bare, picture(), 1024, pools, None, provisional)
+        lines = [[(100.5 + n, 100.5) for n in range(301)], [(100.5, 100.5 + n) for n in range(301)]]
+        return [np.mean([near_exactly(drawn, xy, panel.ORANGE) for xy in line]) for line in lines]
+
+    assert min(shares(False)) == 1.0
+    assert not any(text == "provisional" for text, _ in written)
+    # Dashes are 6 long and 4 apart, their black edges cut a unit off each end's gap.
+    assert all(0.45 < share < 0.75 for share in shares(True))
+    ((_, (x, y)),) = [item for item in written if item[0] == "provisional"]
+    assert y < 100.0
+    assert x < 400.0
+
+
+def near_exactly(page, xy, colour):
+    """Whether the very pixel has about this colour."""
+    found = np.asarray(page, dtype=float)[round(xy[1] - 0.5), round(xy[0] - 0.5)]
+    return bool(np.abs(found - np.array(ImageColor.getrgb(colour))).max() < 60)
 
 
 def test_an_image_stored_head_down_is_shown_right_way_up(image):

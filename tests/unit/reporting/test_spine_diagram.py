@@ -11,7 +11,7 @@ import pytest
 
 from fluorospread.model.anatomy import Level, Side
 from fluorospread.model.case import CaseImage, CaseResult
-from fluorospread.model.findings import Junction, NotFound, Vertebra
+from fluorospread.model.findings import ContrastMethod, Junction, NotFound, Vertebra
 from fluorospread.model.geometry import UNKNOWN_ORIENTATION
 from fluorospread.reporting.spine_diagram import (
     CENTRE_MM,
@@ -79,6 +79,18 @@ def test_covered_open_and_undetermined_junctions_look_different(full_case: CaseR
 
 def test_nothing_found_draws_no_empty_spine(empty_case: CaseResult) -> None:
     assert draw_spread(empty_case).svg == ""
+
+
+def test_a_provisional_outline_is_dashed_and_not_filled(full_case: CaseResult) -> None:
+    hatched = draw_spread(full_case).svg
+    alone = replace(full_case, contrast=replace(full_case.contrast, method=ContrastMethod.SINGLE_IMAGE))
+    dashed = draw_spread(alone).svg
+    assert "stroke-dasharray" in dashed
+    assert "url(#hatch)" not in dashed
+    # Both junctions of the case, one covered by that outline and one undetermined, are open questions.
+    assert (hatched.count(">?</text>"), dashed.count(">?</text>")) == (1, 2)
+    assert "stroke-dasharray" not in hatched
+    assert "url(#hatch)" in hatched
 
 
 def test_sides_are_lettered_only_where_they_are_known(full_case: CaseResult) -> None:

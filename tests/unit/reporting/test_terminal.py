@@ -4,8 +4,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from fluorospread.model.case import ContrastResult, Override
+from fluorospread.model.findings import ContrastMethod, ContrastStatus
 from fluorospread.model.verdict import STANDING_SENTENCE, Criterion, CriterionResult, Outcome, Verdict
 from fluorospread.reporting.terminal import cohort_lines, print_case, print_cases
+from fluorospread.reporting.wording import contrast_words
 
 
 @pytest.fixture
@@ -36,6 +39,39 @@ def test_one_case_shows_every_criterion_with_its_reason(console, full_case):
         assert criterion.reason in text
     assert "five lumbar, counted from the sacrum" in text
     assert STANDING_SENTENCE in text
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (ContrastMethod.MASK_SUBTRACTION, "found in post.dcm, compared with an earlier image (mask subtraction)."),
+        (ContrastMethod.CINE, "found in post.dcm, compared from frame to frame (cine)."),
+        (
+            ContrastMethod.SINGLE_IMAGE,
+            "found in post.dcm, read from this image alone, not against one without contrast: the outline is "
+            "provisional and decides no criterion.",
+        ),
+    ],
+)
+def test_the_contrast_line_says_against_what_it_was_found(console, full_case, method, words):
+    print_case(console, replace(full_case, contrast=replace(full_case.contrast, method=method)))
+    lines = [line.strip("│ ") for line in shown(console).splitlines()]
+    assert f"• Contrast: {words}" in " ".join(lines)
+
+
+def test_an_outline_that_a_person_drew_on_one_image_is_not_provisional(full_case):
+    alone = replace(full_case.contrast, method=ContrastMethod.SINGLE_IMAGE)
+    by_person = replace(full_case, contrast=alone, overrides=(Override("contrast", "outlined"),))
+    assert "provisional" not in contrast_words(by_person)
+    assert contrast_words(by_person).endswith("; outlined by a person")
+
+
+def test_contrast_that_one_image_alone_does_not_show_keeps_its_reason(full_case):
+    nothing = ContrastResult(ContrastStatus.NOT_FOUND, ContrastMethod.SINGLE_IMAGE, "no area is surely contrast", 1)
+    said = contrast_words(replace(full_case, contrast=nothing))
+    assert said.startswith("not found in post.dcm, read from this image alone")
+    assert said.endswith("(no area is surely contrast)")
+    assert "provisional" not in said
 
 
 def test_several_cases_are_a_table_and_a_failed_one_is_listed(console, full_case):

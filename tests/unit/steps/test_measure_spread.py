@@ -226,6 +226,18 @@ def test_contrast_elsewhere_denies_no_coverage_where_faint_contrast_would_not_be
     assert said in next(c for c in spread.coverage if c.level is Level.L3).reason
 
 
+def test_one_image_alone_denies_no_coverage_and_says_so_once():
+    reason = "one image alone shows no area that is surely contrast"
+    nothing = ContrastMask(ContrastStatus.NOT_FOUND, ContrastMethod.SINGLE_IMAGE, reason=reason)
+    for cover in measure_spread(nothing, levels(), junctions(), (), HALF_MM).coverage:
+        assert (cover.covered, cover.reason) == (Answer.UNDETERMINED, f"no contrast found: {reason}")
+    found = ContrastMask(ContrastStatus.FOUND, ContrastMethod.SINGLE_IMAGE, mask=LEFT_POOL)
+    spread = measure_spread(found, levels(), junctions(), (), HALF_MM)
+    (outside,) = [c for c in spread.coverage if c.level is Level.L4 and c.side is Side.RIGHT]
+    assert outside.covered is Answer.UNDETERMINED
+    assert outside.reason.endswith("outside the outline, but one image alone cannot show that none lies there")
+
+
 def test_contrast_that_was_not_imaged_leaves_coverage_open():
     nothing = ContrastMask(ContrastStatus.NOT_IMAGED, ContrastMethod.NONE, reason="no image after contrast")
     spread = measure_spread(nothing, levels(), junctions(), (), HALF_MM)
