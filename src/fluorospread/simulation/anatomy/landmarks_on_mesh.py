@@ -22,9 +22,9 @@ Points = npt.NDArray[np.float64]
 Landmarks = dict[str, Points]
 
 _SAMPLES = 24_000
-# The junction lies this far inside the rounded corner of the outline, near where the straight borders of the two
-# processes meet: there readers mark it on films, and there the built-in anatomy has it.
-_ON_BONE_MM = 2.2
+# The junction lies this far towards the middle and towards the feet of the rounded corner of the outline, near where
+# the straight borders of the two processes meet: there readers mark it on films.
+_INSIDE_MM = (1.3, 1.0)
 # Steps of the upper outline that make the root of a transverse process, about 6 mm.
 _ROOT_STEPS = 8
 # A canal narrower than this is not seen as one, mm.
@@ -186,9 +186,9 @@ def vertebra_frame(surface: Surface, seed: int = 0) -> tuple[Frame, VertebraShap
     return frame, shape
 
 
-def _notch(outline: Points, apex: Points, tip: Points, on_bone_mm: float = 0.0) -> Points | None:
+def _notch(outline: Points, apex: Points, tip: Points, inside_mm: tuple[float, float] = (0.0, 0.0)) -> Points | None:
     """Point of `outline` (n, 3), from apex to tip, farthest below the chord apex-tip in the frontal plane (axes 0 and
-    2), moved further below by `on_bone_mm`.
+    2), moved by `inside_mm` towards the middle and towards the feet.
 
     It lies as far back as the root of the transverse process just lateral to it: the highest point of the notch
     itself may be one of the lamina's, ten millimetres behind.
@@ -206,7 +206,8 @@ def _notch(outline: Points, apex: Points, tip: Points, on_bone_mm: float = 0.0) 
     best = int(np.argmax(depth))
     if depth[best] <= 1.0:
         return None
-    notch = outline[best] + on_bone_mm * np.array([normal[0], 0.0, normal[1]])
+    medial_mm, caudal_mm = inside_mm
+    notch = outline[best] - np.array([np.sign(tip[0]) * medial_mm, 0.0, caudal_mm])
     notch[1] = np.median(outline[best : best + _ROOT_STEPS, 1])
     return np.asarray(notch)
 
@@ -244,7 +245,7 @@ def vertebra_landmarks(surface: Surface, frame: Frame, shape: VertebraShape, see
         apex = facets[int(np.argmax(facets[:, 2]))]
         outline = _upper_outline(own, sign, sign * float(apex[0]), sign * float(tip[0]))
         found[f"tp_tip.{side}"], found[f"sap_tip.{side}"] = tip, apex
-        notch = _notch(outline, apex, tip, _ON_BONE_MM) if len(outline) > 4 else None
+        notch = _notch(outline, apex, tip, _INSIDE_MM) if len(outline) > 4 else None
         if notch is not None:
             found[f"junction.{side}"] = notch
     return {name: frame.patient(point[None])[0] for name, point in found.items()}
