@@ -198,7 +198,7 @@ def _medial(
     settings: AberrantSettings,
 ) -> list[Flag]:
     """Contrast between the pedicle lines of the two sides, along the spine: suspected where it lies farther beyond
-    the line than line and outline are uncertain, else not to be excluded."""
+    the line than line and outline are uncertain, else, and in one image alone, not to be excluded."""
     if contrast.mask is None or levels.status is LevelStatus.INDETERMINATE or levels.midline_col(0.0) is None:
         return []
     flags = []
@@ -209,10 +209,13 @@ def _medial(
         if area_mm2 < settings.medial_least_mm2 or length_mm < settings.medial_least_length_mm:
             continue
         sure_mm2, sure_length_mm = _area_and_length(line.medial_part(contrast.mask, settings.medial_sds), mm_per_px)
-        suspected = sure_mm2 >= settings.medial_least_mm2 and sure_length_mm >= settings.medial_least_length_mm
+        from_one_image = contrast.method is ContrastMethod.SINGLE_IMAGE
+        enough = sure_mm2 >= settings.medial_least_mm2 and sure_length_mm >= settings.medial_least_length_mm
+        # Outlines from one image alone are too rough to suspect anything by.
+        suspected = enough and not from_one_image
         row, col = (float(place.mean()) for place in np.nonzero(beyond))
         form = "along the spine, as epidural" if length_mm >= settings.longitudinal_mm else "short, as along a root"
-        alone = " as one image alone shows it" if contrast.method is ContrastMethod.SINGLE_IMAGE else ""
+        alone = " as one image alone shows it" if from_one_image else ""
         sd_mm = float(line.sd_px[beyond.any(axis=1)].mean()) * mm_per_px
         how_far = (
             f"{sure_mm2:.0f} mm² of it by {settings.medial_sds:g} sd or more (1 sd of line and outline: {sd_mm:.1f} mm)"

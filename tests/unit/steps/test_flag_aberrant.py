@@ -144,6 +144,17 @@ def test_every_uncertainty_alone_can_turn_a_suspicion_into_what_cannot_be_exclud
     assert (min(c for _, c in ring), max(c for _, c in ring)) == (165.5, 170.5)
 
 
+def test_from_one_image_alone_epidural_spread_is_never_suspected_and_its_place_is_named():
+    import dataclasses
+
+    found = dataclasses.replace(contrast((slice(160, 240), slice(152, 165))), method=ContrastMethod.SINGLE_IMAGE)
+    flags = flag_aberrant(found, spread(Level.L4), LEVELS, JUNCTIONS, HALF_MM)
+    (flag,) = [f for f in flags if f.code.startswith("epidural")]
+    assert flag.code == "epidural-spread-not-excluded"
+    assert "cannot be excluded: 260 mm² of contrast as one image alone shows it" in flag.evidence
+    assert flag.outline_px
+
+
 @pytest.mark.parametrize(
     ("near_sd", "far_sd", "code"),
     [(40.0, 1.0, "epidural-spread-not-excluded"), (1.0, 40.0, "epidural-spread-suspected")],
