@@ -20,6 +20,7 @@ from fluorospread.dicom.result_source import read_sources
 from fluorospread.dicom.segmentation_object import contrast_segmentation
 from fluorospread.errors import OutputError, UnsupportedImageError
 from fluorospread.model.case import CaseResult, Role
+from fluorospread.model.findings import ContrastMethod
 
 XA = "1.2.840.10008.5.1.4.1.1.12.1"
 MASK = np.zeros((100, 80), dtype=bool)
@@ -102,6 +103,20 @@ def test_annotations_say_sides_proposal_and_research_use(full: Drawn) -> None:
     said = [t.UnformattedTextValue for t in layer(full.states[0], "NOTES").TextObjectSequence]
     # Columns lead towards the patient's left, so the left of the picture is the patient's right.
     assert said == ["R", "L", "Software's proposal: undetermined.", "Research use only, not for diagnosis."]
+
+
+def test_an_outline_from_one_image_alone_is_said_to_be_provisional_and_answers_nothing(
+    full: Drawn, result_cases: ModuleType, tmp_path: Path
+) -> None:
+    case = result_cases.full_case(tmp_path)
+    alone = draw(replace(case, contrast=replace(case.contrast, method=ContrastMethod.SINGLE_IMAGE)), tmp_path)
+    shown = case.contrast.image
+    (words,) = layer(alone.states[shown], "CONTRAST").TextObjectSequence
+    assert words.UnformattedTextValue == "Contrast provisional: read from one image alone."
+    assert "TextObjectSequence" not in layer(full.states[shown], "CONTRAST")
+    said = [t.UnformattedTextValue for t in layer(alone.states[shown], "JUNCTIONS").TextObjectSequence]
+    assert any(text.endswith("covered?") for text in said)
+    assert not any(text.endswith("covered") for text in said)
 
 
 def test_unknown_sides_are_never_lettered(result_cases: ModuleType, tmp_path: Path) -> None:
