@@ -40,7 +40,7 @@ from fluorospread.simulation.cases import Split, build_person, sample_split
 from fluorospread.simulation.render_case import render_case
 from fluorospread.simulation.stored_pixels import PixelFormat, Relationship
 
-# Side of the square (mm) and the vertebra in its middle: what the level and the junction network look at.
+# Side of the square (mm) and the vertebra in its middle: what the level and the close-up network look at.
 FRAMES = {"whole": (230.0, Level.L3), "close": (108.0, Level.L4)}
 REAL, BUILT_IN, REAL_BONES, TRAINING = "real films", "simulated, built-in", "simulated, real bones", "training views"
 COLUMNS = 6

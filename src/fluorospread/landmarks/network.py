@@ -32,7 +32,7 @@ MAP_CELLS = 48
 # Middle of the range the networks were trained with.
 CONTRAST_SIGMA_PX = 9.5
 WEIGHTS = Path(__file__).parent / "weights"
-_FILES = {name: f"{name}.onnx" for name in ("levels", "junctions", "close-ups", "contrast")}
+_FILES = {name: f"{name}.onnx" for name in ("levels", "close-ups", "contrast")}
 # More than two threads gain little in batches this small.
 _MOST_THREADS = 2
 
@@ -234,7 +234,7 @@ def session(name: str) -> Any:
 
 
 def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
-    """Answers of network `name` ("levels", "junctions" or "close-ups") for each region, mirrored ones turned back.
+    """Answers of network `name` ("levels" or "close-ups") for each region, mirrored ones turned back.
 
     Raises
     ------

@@ -82,11 +82,11 @@ class LabelSettings:
     most_crowding: float = 2.7
     most_curve_deg: float = 30.0
     least_frontal: float = 0.6
-    most_transitional: float = 0.85
+    most_transitional: float = 0.995
     most_rib_on_l1: float = 0.5
     least_rib_on_t12: float = 0.2
     most_rib_confirming: float = 0.3
-    least_rib_confirming: float = 0.5
+    least_rib_confirming: float = 0.2
     least_centre: float = 0.3
     most_moved: float = 0.3
     pedicles_pitches: tuple[float, float] = (0.72, 1.5)

@@ -96,14 +96,14 @@ def _fused(views: list[Maps], channel: int, pitch_px: float, settings: JunctionS
 def find_points(
     pyramid: Pyramid, levels: LevelLabels, mm_per_px: float | None, settings: JunctionSettings
 ) -> dict[tuple[Level, str], _Found]:
-    """Every landmark of the junction network for L3-S1, by level and channel name, in the pyramid's px."""
+    """Every landmark of the close-up network for L3-S1, by level and channel name, in the pyramid's px."""
     wanted = [v for v in levels.vertebrae if v.level in JUNCTION_LEVELS]
     pitches = {v.level: _local_pitch(levels, v, mm_per_px) for v in wanted}
     wanted = [v for v in wanted if pitches[v.level]]
     first: list[Region] = []
     for v in wanted:
         first += _regions(np.array(v.center_px), _SIDE_PITCHES * float(pitches[v.level] or 0), (1.0,))
-    rough = look("junctions", pyramid, first)
+    rough = look("close-ups", pyramid, first)
     second: list[Region] = []
     for i, v in enumerate(wanted):
         pitch = float(pitches[v.level] or 0)
@@ -112,7 +112,7 @@ def find_points(
         at = centre.point if centre.confidence > 0.4 and off < 0.4 * pitch else np.array(v.center_px)
         second += _regions(at, _SIDE_PITCHES * pitch, settings.scales)
     each = 2 * len(settings.scales)
-    views = look("junctions", pyramid, second)
+    views = look("close-ups", pyramid, second)
     return {
         (v.level, name): _fused(views[each * i : each * (i + 1)], k, float(pitches[v.level] or 0), settings)
         for i, v in enumerate(wanted)

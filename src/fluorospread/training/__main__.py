@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-_NETWORKS = ("levels", "junctions", "close-ups", "contrast")
+_NETWORKS = ("levels", "close-ups", "contrast")
 # Kept out of training to judge on: two clean masks, a scoliotic one, one with thin slices, and the pelvis
 # of the atlas with everything fitted to it.
 HELD_OUT = ("verse047", "verse269", "verse400_verse155", "verse585", "spl-atlas")

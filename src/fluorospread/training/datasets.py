@@ -172,7 +172,7 @@ def _spine_tops(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return tops
 
 
-def junction_batch(shards: Shards, appearance: Appearance, count: int, rng: np.random.Generator) -> Batch:
+def close_up_batch(shards: Shards, appearance: Appearance, count: int, rng: np.random.Generator) -> Batch:
     """Close-ups of about 100 mm around one vertebra, off centre and turned as a labeller's estimate would be."""
     bones, truth = shards.draw(count, rng)
     points = truth["points"].astype(np.float64)

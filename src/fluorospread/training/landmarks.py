@@ -8,7 +8,7 @@ import numpy.typing as npt
 from fluorospread.landmarks.network import LEVEL_CHANNELS
 from fluorospread.simulation.anatomy.surface import Anatomy
 
-# Levels whose close-ups teach the junction network, counted upwards from S1 (0).
+# Levels whose junctions are taught by close-ups, counted upwards from S1 (0).
 CLOSE_UP_STEPS = (0, 1, 2, 3, 4)
 
 

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from fluorospread.training.appearance import Appearance
 from fluorospread.training.clutter import make_banks
 from fluorospread.training.contrast_batches import contrast_batch
-from fluorospread.training.datasets import CLOSE_UP_FLAGS, Batch, Shards, junction_batch, level_batch
+from fluorospread.training.datasets import CLOSE_UP_FLAGS, Batch, Shards, close_up_batch, level_batch
 from fluorospread.training.network import ContrastNet, LandmarkNet, contrast_loss, location_loss
 from fluorospread.training.plumes import plume_bank
 
@@ -93,8 +93,7 @@ class ContrastTask:
 Task = LandmarkTask | ContrastTask
 TASKS: dict[str, Task] = {
     "levels": LandmarkTask("whole", level_batch, 12, (32, 64, 96, 128, 144), 1.0),
-    "junctions": LandmarkTask("close", junction_batch, 5, (32, 64, 96, 128), 0.8),
-    "close-ups": LandmarkTask("close", junction_batch, 5, (32, 64, 96, 128), 0.8, flags=1 + CLOSE_UP_FLAGS),
+    "close-ups": LandmarkTask("close", close_up_batch, 5, (32, 64, 96, 128), 0.8, flags=1 + CLOSE_UP_FLAGS),
     "contrast": ContrastTask(),
 }
 

@@ -1,7 +1,7 @@
 """Anatomies to projections of cortical and trabecular thickness with landmarks, cached as shards.
 
 A shard is two files: `NAME_bone.npy` (n, 2, rows, cols) uint8, cortical thickness in 1/6 mm and trabecular
-in 1/2 mm, and `NAME_truth.npz`. Whole views teach the level network, close-ups the junction network.
+in 1/2 mm, and `NAME_truth.npz`. Whole views teach the level network, close-ups the close-up network.
 """
 
 from __future__ import annotations

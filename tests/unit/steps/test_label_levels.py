@@ -102,7 +102,7 @@ def test_without_an_anchor_the_levels_are_indeterminate() -> None:
         ({"close_ups": CloseUps(np.full(5, 0.9), np.zeros(5), np.full(5, 2.0))}, "do not fit their widths"),
         ({"anchors": Anchors(0.99, 0.0, None)}, "twelfth rib should be in view"),
         ({"anchors": Anchors(0.99, 0.98, 6, 0.7)}, "may belong to the vertebra above"),
-        ({"close_ups": looked_at(transitional=0.97)}, "may be transitional"),
+        ({"close_ups": looked_at(transitional=0.999)}, "may be transitional"),
         ({"close_ups": looked_at(ribs={5: 0.97, 6: 0.99})}, "a rib may be on the vertebra counted as L1"),
         ({"close_ups": looked_at(ribs={5: 0.01, 6: 0.01})}, "no rib is seen on the vertebra counted as T12"),
     ],
