@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +110,16 @@ def _reshaped(part: Part, scale: Points, rim_mm: float, rng: np.random.Generator
     )
 
 
+def _warped(part: Part, changed: Callable[[Points], Points]) -> Part:
+    """The part with its surfaces' vertices and its landmarks (n, 3) where `changed` takes them."""
+    return replace(
+        part,
+        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
+        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
+        landmarks={name: changed(point[None])[0] for name, point in part.landmarks.items()},
+    )
+
+
 def varied(person: Person, rng: np.random.Generator) -> Person:
     """The person with other proportions: arch and body sizes, worn rims, level by level."""
     common = rng.normal(1.0, 0.05, 3)
@@ -134,7 +145,7 @@ def _arch_reshaped(part: Part, rng: np.random.Generator) -> Part:
     if shape is None:
         return part
     half, back = 0.5 * shape.body_width_mm, shape.back_of_body_mm
-    # Image of both sides: left of the middle, right of it.
+    # One value a side: left of the middle, then right of it.
     lift_mm, thick, long = rng.normal(0, 3.0, 2), rng.normal(1, 0.12, 2), rng.normal(0, 0.08, 2)
     rise, width = rng.normal(0, 0.08, 2), rng.normal(0, 0.04)
     middles = [part.landmarks.get(f"tp_tip.{side}") for side in ("left", "right")]
@@ -152,12 +163,7 @@ def _arch_reshaped(part: Part, rng: np.random.Generator) -> Part:
         local[:, 0] *= 1 + width * behind + long[side] * lateral
         return part.frame.patient(local)
 
-    return replace(
-        part,
-        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
-        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
-        landmarks={name: changed(point[None])[0] for name, point in part.landmarks.items()},
-    )
+    return _warped(part, changed)
 
 
 def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:
@@ -196,12 +202,7 @@ def sacralised(person: Person, pose: Pose, rng: np.random.Generator) -> tuple[Pe
         local[:, 2] -= drop * beyond
         return part.frame.patient(local)
 
-    wide = replace(
-        part,
-        outer=Surface(changed(part.outer.vertices_mm), part.outer.faces),
-        inner=Surface(changed(part.inner.vertices_mm), part.inner.faces),
-        landmarks={name: changed(point[None])[0] for name, point in part.landmarks.items()},
-    )
+    wide = _warped(part, changed)
     pitch = pose.pitch.copy()
     pitch[0] *= rng.uniform(0.72, 0.92)
     return replace(person, vertebrae={**person.vertebrae, "L5": wide}), replace(pose, pitch=pitch)
