@@ -103,7 +103,7 @@ def case(*images: CaseImage, contrast: ContrastResult | None = None) -> CaseResu
     """A case of `images` (one post-contrast image where none is given), left side covered."""
     pool = Pool(Side.LEFT, 1750.0, (124.5, 127.0), area_mm2=Measured(1120.0, 40.0))
     found = ContrastResult(
-        ContrastStatus.FOUND, ContrastMethod.SINGLE_IMAGE, image=0, mask_file="contrast_mask.png", pools=(pool,)
+        ContrastStatus.FOUND, ContrastMethod.MASK_SUBTRACTION, image=0, mask_file="contrast_mask.png", pools=(pool,)
     )
     return CaseResult(
         case_id="P1-01",

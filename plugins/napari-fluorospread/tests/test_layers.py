@@ -15,8 +15,10 @@ from fluorospread.model.case import ContrastResult, Override, Role
 from fluorospread.model.findings import Anchor, ContrastMethod, ContrastStatus, LevelStatus
 from fluorospread.model.geometry import NO_SCALE, ColumnsTowards, Orientation, RowsTowards
 from fluorospread.model.verdict import Outcome
+from napari_fluorospread.draft_reading import Question, QuestionKind
 from napari_fluorospread.finding_layers import LayerData
 from napari_fluorospread.layers import case_to_layers, image_names, layers_to_case, tag_of
+from napari_fluorospread.question_table import software_column
 
 
 def layer_of(layers: list[LayerData], kind: str, image: int = 0) -> LayerData:
@@ -171,6 +173,20 @@ def test_a_doubtful_level_wears_a_question_mark() -> None:
     # A junction is named after its vertebra, so its name is as doubtful.
     labels = layer_of(layers, "junctions")[1]["features"]["label"]
     assert [label.strip("\u00a0").split()[0] for label in labels] == ["L4?", "L4?", "L5?", "L5?"]
+
+
+def test_what_one_image_alone_shows_is_provisional_and_states_no_coverage() -> None:
+    case = built_cases.case()
+    alone = replace(case, contrast=replace(case.contrast, method=ContrastMethod.SINGLE_IMAGE))
+    labels = [
+        layer_of(case_to_layers(each, built_cases.contrast_mask()), "junctions")[1]["features"]["label"]
+        for each in (case, alone)
+    ]
+    assert [sum("L4 covered" in label and "?" not in label for label in of) for of in labels] == [1, 0]
+    assert sum("L4 covered?" in label for label in labels[1]) == 2
+    answer = software_column("Software", alone)[1]
+    asked = [Question(QuestionKind.COVERED, side, Level.L4) for side in (Side.LEFT, Side.RIGHT)]
+    assert [answer(question) for question in asked] == ["can't tell", "can't tell"]
 
 
 def test_junction_discs_have_a_radius_of_two_standard_deviations() -> None:

@@ -91,5 +91,5 @@ def _found_puncture(result: CaseResult, side: Side) -> str:
 
 
 def _found_coverage(result: CaseResult, level: Level, side: Side) -> str:
-    found = next((c for c in result.coverage if c.level is level and c.side is side), None)
-    return NOTHING_FOUND if found is None else _ANSWER_WORDS[found.covered]
+    found = result.stated_coverage().get((level, side))
+    return NOTHING_FOUND if found is None else _ANSWER_WORDS[found]

@@ -81,12 +81,13 @@ def _puncture_rows(result: CaseResult) -> list[ResultRow]:
 
 
 def _junction_rows(result: CaseResult) -> list[ResultRow]:
+    stated = result.stated_coverage()
     return [
         {
             "level": item.level.value,
             "side": item.side.value,
             "nerve": JUNCTION_NERVE.get(item.level),
-            "covered": item.covered.value,
+            "covered": stated[item.level, item.side].value,
             "fraction": item.fraction,
             "gap_mm": item.gap_mm,
             "reason": item.reason,

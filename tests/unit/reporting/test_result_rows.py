@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fluorospread.model.case import CaseResult
+from fluorospread.model.findings import ContrastMethod
 from fluorospread.reporting.result_rows import RowUnit, columns_of, result_rows
 
 
@@ -23,6 +26,11 @@ def test_a_puncture_without_level_or_distance_has_neither(full_case: CaseResult)
 def test_a_junction_is_named_by_level_side_and_nerve(full_case: CaseResult) -> None:
     row = result_rows(full_case, RowUnit.JUNCTION)[0]
     assert (row["level"], row["side"], row["nerve"], row["covered"]) == ("L4", "left", "L3 medial branch", "yes")
+
+
+def test_a_row_from_one_image_alone_states_no_coverage(full_case: CaseResult) -> None:
+    alone = replace(full_case, contrast=replace(full_case.contrast, method=ContrastMethod.SINGLE_IMAGE))
+    assert {row["covered"] for row in result_rows(alone, RowUnit.JUNCTION)} == {"undetermined"}
 
 
 def test_a_case_counts_its_criteria_and_names_its_scale(full_case: CaseResult) -> None:

@@ -95,7 +95,7 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
         When the mask does not fit its image.
     """
     in_mm = shown_in_mm(image.geometry for image in case.images)
-    answers = {(c.level, c.side): _COVERED_WORDS[c.covered] for c in case.coverage}
+    answers = {junction: _COVERED_WORDS[said] for junction, said in case.stated_coverage().items()}
     layers: list[LayerData] = []
     for index, (image, name) in enumerate(zip(case.images, image_names(case), strict=True)):
         shape = (image.rows, image.cols)
@@ -103,7 +103,7 @@ def case_to_layers(case: CaseResult, contrast_mask: BoolImage | None = None) -> 
         covered = answers if case.contrast.image == index else {}
         if case.contrast.image == index:
             found[CONTRAST] = mask_to_layer(contrast_mask, shape)
-            found |= _spread(case.contrast, image)
+            found |= _spread(case, image)
         if image.levels is not None:
             found[LEVELS] = levels_to_layer(image.levels)
             # A junction's label stands away from the spine and a tip's towards it, so that both can be read.
@@ -142,8 +142,10 @@ def empty_findings(case: CaseResult) -> list[LayerData]:
     return layers
 
 
-def _spread(contrast: ContrastResult, image: CaseImage) -> dict[str, LayerData]:
-    axes = [axis for pool in contrast.pools if (axis := spread_axis(pool, image)) is not None]
+def _spread(case: CaseResult, image: CaseImage) -> dict[str, LayerData]:
+    axes = [axis for pool in case.contrast.pools if (axis := spread_axis(pool, image)) is not None]
+    if case.contrast_is_provisional:
+        axes = [replace(axis, extent=f"{axis.extent} provisional".strip()) for axis in axes]
     return {SPREAD: axes_to_layer(axes)} if axes else {}
 
 

@@ -63,10 +63,11 @@ class QuestionTable(QTableWidget):
 
 def software_column(name: str, case: CaseResult) -> Column:
     """What the software concluded, question by question."""
+    stated = case.stated_coverage()
 
     def answer(question: Question) -> str:
         if question.kind is QuestionKind.COVERED:
-            found = [c.covered for c in case.coverage if (c.level, c.side) == (question.level, question.side)]
+            found = [said for junction, said in stated.items() if junction == (question.level, question.side)]
             return words(found[0]) if found else "-"
         if question.kind not in (QuestionKind.LEVEL, QuestionKind.AT_TARGET):
             return "-"
