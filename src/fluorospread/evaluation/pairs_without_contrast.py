@@ -17,9 +17,9 @@ from fluorospread.dicom.read_radiograph import read_radiograph
 from fluorospread.errors import InputError
 from fluorospread.evaluation.processes import Report, in_processes
 from fluorospread.evaluation.without_contrast import (
-    VIEWS_OF_A_PERSON,
     FalseContrastScore,
     named_pictures,
+    nothing_injected,
     score_people,
 )
 from fluorospread.model.case import Role
@@ -43,26 +43,14 @@ _NEEDLE_COMES_EVERY = 2
 def sample_pair_without_contrast(split: Split, index: int) -> CaseRecipe:
     """Random pair `index` of a split without contrast: every third with nothing in the way but needles, and in
     every second the needle came between the images."""
-    recipe = sample_clutter(split, index)
-    person = sample_clutter(split, index - index % VIEWS_OF_A_PERSON).person
-    with_two, other = recipe, index
+    with_two, other = sample_clutter(split, index), index
     while len(with_two.images) < 2:
         other += _NEXT_CASE
         with_two = sample_clutter(split, other)
     role = Role.PRE if index % _NEEDLE_COMES_EVERY else Role.NEEDLE
-    earlier = replace(with_two.images[0], role=role, contrast=False, needles=role is Role.NEEDLE)
-    later = replace(with_two.images[-1], role=Role.POST, contrast=False, needles=True)
-    return replace(
-        recipe,
-        case_id=f"{split.value}-empty-pair-{index:04d}",
-        title="nothing injected",
-        person=person,
-        images=(earlier, later),
-        spreads=(),
-        aberrant=(),
-        contrast_given=False,
-        clutter=recipe.clutter if index % VIEWS_OF_A_PERSON else (),
-    )
+    earlier = replace(with_two.images[0], role=role, needles=role is Role.NEEDLE)
+    later = replace(with_two.images[-1], role=Role.POST, needles=True)
+    return nothing_injected(split, index, "empty-pair", earlier, later)
 
 
 def evaluate_pairs_without_contrast(

@@ -25,7 +25,7 @@ from fluorospread.pipeline.verify_case import verify_case
 from fluorospread.pipeline.write_case import write_case
 from fluorospread.pipeline.write_simulated_case import write_simulated_case
 from fluorospread.simulation.anatomy.surface import Anatomy
-from fluorospread.simulation.case_recipe import CaseRecipe
+from fluorospread.simulation.case_recipe import CaseRecipe, ImageRecipe
 from fluorospread.simulation.cases import Split, build_person
 from fluorospread.simulation.special_cases import sample_clutter
 
@@ -62,15 +62,20 @@ class FalseContrastScore:
 
 def sample_without_contrast(split: Split, index: int) -> CaseRecipe:
     """Random image `index` of a split without contrast: every third with nothing in the way but needles."""
+    image = replace(sample_clutter(split, index).images[-1], role=Role.POST)
+    return nothing_injected(split, index, "empty", image)
+
+
+def nothing_injected(split: Split, index: int, kind: str, *images: ImageRecipe) -> CaseRecipe:
+    """Random case `index` of a split with these images, without their contrast; every third with nothing in the way
+    but needles. Three in a row show one person."""
     recipe = sample_clutter(split, index)
-    first = sample_clutter(split, index - index % VIEWS_OF_A_PERSON)
-    image = replace(recipe.images[-1], role=Role.POST, contrast=False)
     return replace(
         recipe,
-        case_id=f"{split.value}-empty-{index:04d}",
+        case_id=f"{split.value}-{kind}-{index:04d}",
         title="nothing injected",
-        person=first.person,
-        images=(image,),
+        person=sample_clutter(split, index - index % VIEWS_OF_A_PERSON).person,
+        images=tuple(replace(image, contrast=False) for image in images),
         spreads=(),
         aberrant=(),
         contrast_given=False,
