@@ -214,7 +214,9 @@ class Wire:
     def _cut(self) -> None:
         self._server.close()
         for writer in self._writers:
-            writer.transport.abort()
+            # Python 3.11.2, Debian's, cannot abort a TLS transport that was closed.
+            if not writer.transport.is_closing():
+                writer.transport.abort()
 
     async def _end(self) -> None:
         self._cut()
