@@ -175,7 +175,7 @@ class Wire:
     ) -> None:
         self._target, self._left, self._tls = target, bytes_until_cut, tls
         self._target_tls, self._listen_on = target_tls, listen_on
-        self._writers: list[asyncio.StreamWriter] = []
+        self._connections: list[tuple[asyncio.StreamWriter, socket.socket]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -192,8 +192,13 @@ class Wire:
         return await asyncio.start_server(self._serve, "127.0.0.1", self._listen_on, ssl=self._tls)
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        from_target, to_target = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._target_tls)
-        self._writers += [to_client, to_target]
+        self._keep(to_client)
+        try:
+            from_target, to_target = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._target_tls)
+        except OSError:
+            to_client.close()
+            return
+        self._keep(to_target)
         await asyncio.gather(
             self._pump(from_client, to_target, False), self._pump(from_target, to_client, True), return_exceptions=True
         )
@@ -211,15 +216,21 @@ class Wire:
         finally:
             sink.close()
 
+    def _keep(self, writer: asyncio.StreamWriter) -> None:
+        self._connections.append((writer, writer.get_extra_info("socket")))
+
     def _cut(self) -> None:
+        # Under the transports: a TLS transport that was closed twice has lost its connection and cannot abort it.
         self._server.close()
-        for writer in self._writers:
-            # Python 3.11.2, Debian's, cannot abort a TLS transport that was closed.
-            if not writer.transport.is_closing():
-                writer.transport.abort()
+        for _, connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     async def _end(self) -> None:
         self._cut()
+        ended = [writer.wait_closed() for writer, _ in self._connections]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*ended, return_exceptions=True), 5)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
