@@ -76,10 +76,11 @@ def simulated(count: int, people: AnatomyFolder | None) -> Iterator[View]:
 def training_regions(cache: Path, frame: str, count: int) -> list[NormalisedRegion]:
     """Frontal views of a training cache with drawn appearances, framed like the films."""
     from fluorospread.landmarks.network import INPUT_PX, LEVEL_CHANNELS
-    from fluorospread.training.appearance import Appearance, Window
+    from fluorospread.training.appearance import Appearance
     from fluorospread.training.clutter import make_banks
     from fluorospread.training.datasets import Shards
     from fluorospread.training.views import VIEW_MM_PER_PX
+    from fluorospread.training.window import Window
 
     side_mm, middle = FRAMES[frame]
     views, truth = Shards(cache, "whole", ("real",)).draw(4 * count, np.random.default_rng(5))

@@ -7,7 +7,6 @@ soft tissue, gas and contrast; scatter and noise; tone curve and post-processing
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,50 +15,12 @@ import torch
 import torch.nn.functional as F
 
 from fluorospread.training.views import CORTICAL_STEPS_PER_MM, TRABECULAR_STEPS_PER_MM
+from fluorospread.training.window import SIZE, Window, cut_out, place
 
 Tensor = Any
-SIZE = 192
 # Attenuation of 1 mg/cm2 of iodine over that of 1 mm of cortical bone: 0.15 from 50 to 70 keV (NIST tables), and
 # as much more or less as bones differ.
 _LEAST_IODINE, _MOST_IODINE = 0.09, 0.25
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where each image of a batch lies on its view: all arrays of shape (n,).
-
-    centre (n, 2) in view px, side_px the width in view px, turn in radians, mirrored bool, aspect the height
-    over the width: other proportions than the anatomy was made with.
-    """
-
-    centre: npt.NDArray[np.float64]
-    side_px: npt.NDArray[np.float64]
-    turn: npt.NDArray[np.float64]
-    mirrored: npt.NDArray[np.bool_]
-    aspect: npt.NDArray[np.float64]
-
-    def to_image(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """View px (n, k, 2) to image px of a SIZE square, (row, col)."""
-        gap = points - self.centre[:, None]
-        c, s = np.cos(self.turn)[:, None], np.sin(self.turn)[:, None]
-        row, col = c * gap[..., 0] - s * gap[..., 1], s * gap[..., 0] + c * gap[..., 1]
-        col = np.where(self.mirrored[:, None], -col, col)
-        scale = (SIZE / self.side_px)[:, None]
-        return np.stack([row * scale / self.aspect[:, None], col * scale], axis=2) + (SIZE - 1) / 2
-
-    def theta(self, view_shape: tuple[int, int]) -> Tensor:
-        """Affine (n, 2, 3) for torch's grid_sample (x, y in -1..1 of the view)."""
-        rows, cols = view_shape
-        c, s = np.cos(self.turn), np.sin(self.turn)
-        half, tall = self.side_px / 2, self.side_px / 2 * self.aspect
-        flip = np.where(self.mirrored, -1.0, 1.0)
-        # Inverse of to_image: gap_row = c * r + s * q, gap_col = -s * r + c * q with q the unmirrored column.
-        theta = np.zeros((len(c), 2, 3))
-        theta[:, 0, 0], theta[:, 0, 1] = c * half * flip * 2 / cols, -s * tall * 2 / cols
-        theta[:, 1, 0], theta[:, 1, 1] = s * half * flip * 2 / rows, c * tall * 2 / rows
-        theta[:, 0, 2] = (2 * self.centre[:, 1] + 1) / cols - 1
-        theta[:, 1, 2] = (2 * self.centre[:, 0] + 1) / rows - 1
-        return torch.from_numpy(theta.astype(np.float32))
 
 
 def blur(image: Tensor, sigma: Tensor) -> Tensor:
@@ -91,48 +52,6 @@ def local_contrast(image: Tensor, field: Tensor, sigma: Tensor) -> Tensor:
     power = wide_blur(deviation**2, sigma) / weight
     overall = (deviation**2).sum((2, 3), keepdim=True) / field.sum((2, 3), keepdim=True).clamp(min=1)
     return (deviation / (power + 0.02 * overall + 1e-9).sqrt()).clamp(-3, 3)
-
-
-def place(images: Tensor, theta: Tensor) -> Tensor:
-    """Images (n, k, rows, cols) resampled to SIZE by affine maps (n, 2, 3), zero outside."""
-    at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
-    t = theta[:, :, :, None, None]
-    grid = t[:, :, 0] * at[None, None, None, :] + t[:, :, 1] * at[None, None, :, None] + t[:, :, 2]
-    return F.grid_sample(images, grid.permute(0, 2, 3, 1), padding_mode="zeros", align_corners=False)
-
-
-def cut_out(views: npt.NDArray[np.uint8], window: Window) -> tuple[Tensor, Tensor]:
-    """The windows' bone (n, 2, SIZE, SIZE) float and where the view reaches (n, 1, SIZE, SIZE).
-
-    Each view is first cut to its window's bounds, and halved where a window pixel spans many view pixels.
-    """
-    pieces, inside = [], []
-    rows, cols = views.shape[2:]
-    whole = window.theta((rows, cols))
-    at = (torch.arange(SIZE, dtype=torch.float32) * 2 + 1) / SIZE - 1
-    for i, view in enumerate(views):
-        reach = (
-            window.side_px[i]
-            / 2
-            * max(1.0, window.aspect[i])
-            * (abs(np.cos(window.turn[i])) + abs(np.sin(window.turn[i])))
-        )
-        low = np.floor(window.centre[i] - reach - 4).astype(int).clip(0, [rows - 8, cols - 8])
-        high = np.ceil(window.centre[i] + reach + 5).astype(int).clip(low + 8, [rows, cols])
-        piece = torch.from_numpy(np.ascontiguousarray(view[:, low[0] : high[0], low[1] : high[1]])).float()[None]
-        if window.side_px[i] / SIZE > 1.6:
-            piece = F.avg_pool2d(piece[:, :, : piece.shape[2] // 2 * 2, : piece.shape[3] // 2 * 2], 2)
-            high = low + 2 * np.array(piece.shape[2:])
-        own = Window(
-            window.centre[i : i + 1] - low, window.side_px[i : i + 1], window.turn[i : i + 1],
-            window.mirrored[i : i + 1], window.aspect[i : i + 1],
-        )  # fmt: skip
-        pieces.append(place(piece, own.theta((int(high[0] - low[0]), int(high[1] - low[1])))))
-        t = whole[i]
-        x = t[0, 0] * at[None, :] + t[0, 1] * at[:, None] + t[0, 2]
-        y = t[1, 0] * at[None, :] + t[1, 1] * at[:, None] + t[1, 2]
-        inside.append(((x.abs() < 1) & (y.abs() < 1)).float()[None, None])
-    return torch.cat(pieces), torch.cat(inside)
 
 
 def _uniform(generator: Any, n: int, low: float, high: float) -> Tensor:
@@ -257,6 +176,39 @@ class Appearance:
         written = self._layers("writing", n, 0.35, (1.0, 1.0), (0.4, 1.0))
         return grey + written * (_chance(g, n, 0.7) - grey)
 
+    def filtered(self, grey: Tensor, field: Tensor, share: float = 0.35) -> Tensor:
+        """`share` of the images seen through small random filters, so that shape rather than grey value tells.
+
+        Three layers of random 3 x 3 or 1 x 1 kernels, mixed with the image, brighter still where bone is (Ouyang
+        et al., Causality-inspired single-source domain generalization for medical image segmentation, IEEE TMI 2022).
+        """
+        g = self.generator
+        chosen = torch.nonzero(torch.rand(len(grey), generator=g) < share)[:, 0]
+        m = len(chosen)
+        if m == 0:
+            return grey
+        image, lit = grey[chosen], field[chosen]
+        area = lit.sum((2, 3), keepdim=True).clamp(min=1)
+
+        def even(x: Tensor) -> Tensor:
+            x = x - (x * lit).sum((2, 3), keepdim=True) / area
+            return x / ((x**2 * lit).sum((2, 3), keepdim=True) / area).sqrt().clamp(min=1e-4)
+
+        plain = even(image)
+        x, before = plain.transpose(0, 1), 1
+        for after in (2, 2, 1):
+            width = 3 if float(torch.rand(1, generator=g)) < 0.6 else 1
+            kernel = torch.randn(m * after, before, width, width, generator=g)
+            offset = torch.randn(m * after, generator=g)
+            x = F.conv2d(F.pad(x, (width // 2,) * 4, mode="reflect"), kernel, offset, groups=m)
+            x, before = F.leaky_relu(x, 0.2) if after > 1 else x, after
+        other = even(x.transpose(0, 1))
+        alike = (other * plain * lit).sum((2, 3), keepdim=True)
+        mixed = plain + _uniform(g, m, 0, 2.5) * torch.where(alike < 0, -other, other)
+        out = grey.clone()
+        out[chosen] = 0.5 + 0.15 * even(mixed)
+        return out
+
     def fields(self, n: int, inside: Tensor) -> Tensor:
         """Fields of view (n, 1, SIZE, SIZE): films of any aspect, collimated, or the circle of a C-arm."""
         g = self.generator
@@ -290,6 +242,8 @@ class Appearance:
         inside = inside * (rows > torch.from_numpy(top_px.astype(np.float32))[:, None, None, None])
         field = self.fields(n, inside)
         grey = self.display(self.attenuation(bone, iodine), field)
+        if iodine is None:
+            grey = self.filtered(grey, field)
         # Outside the field a film is black or white, and the reader may not know where its field ends.
         told = _chance(g, n, 0.7)
         shown = torch.where(field > 0, grey, _chance(g, n, 0.3))

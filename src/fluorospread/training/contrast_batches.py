@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from fluorospread.training import plumes
-from fluorospread.training.appearance import SIZE, Appearance, Window, place
+from fluorospread.training.appearance import Appearance
 from fluorospread.training.datasets import Shards
 from fluorospread.training.views import VIEW_MM_PER_PX
+from fluorospread.training.window import SIZE, Window, place
 
 Tensor = Any
 # Truth of the simulated cases: areal iodine of at least this much.

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 
 from fluorospread.errors import MissingFileError
-from fluorospread.training.appearance import SIZE, Appearance, Window
+from fluorospread.training.appearance import Appearance
 from fluorospread.training.views import CLOSE_UP_MM_PER_PX, CLOSE_UP_PX, VIEW_MM_PER_PX
+from fluorospread.training.window import SIZE, Window
 
 Tensor = Any
 CELL_PX = 4
@@ -26,6 +27,8 @@ FLAGGED_WEIGHT = 2.5
 CLOSE_UP_FLAGS = 2
 # Share of windows that the rendered view fills, as a film fills the region that is looked at first.
 FILLED_SHARE = 0.75
+# Share of windows that are bent.
+BENT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def level_batch(shards: Shards, appearance: Appearance, count: int, rng: np.rand
     centre = np.where(rng.random((count, 1)) < FILLED_SHARE, _filled(centre, side_mm, bones.shape[2:]), centre)
     window = Window(
         centre, side_mm / VIEW_MM_PER_PX, np.radians(rng.normal(0, 3.5, count)), rng.random(count) < 0.5,
-        _proportions(count, rng),
+        _proportions(count, rng), _waves(count, side_mm, rng),
     )  # fmt: skip
     # The last two channels are named by image side.
     mirrored = points.copy()
@@ -157,6 +160,19 @@ def _filled(
 def _proportions(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Heights over widths of `count` windows: people, discs and tilts differ more than the anatomies do."""
     return np.asarray(np.exp(rng.normal(0, 0.07, count).clip(-0.16, 0.16)))
+
+
+def _waves(count: int, side_mm: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Bends of half of `count` windows (n, 4, 5): waves of 35 to 160 mm that stretch and tilt by up to some 20 %.
+
+    Vertebrae, discs and sacra of people whom no anatomy stands for.
+    """
+    numbers = rng.normal(size=(count, 4, 2))
+    length_px = rng.uniform(35, 160, (count, 4, 1)) * (SIZE / side_mm)[:, None, None]
+    numbers *= 2 * np.pi / (length_px * np.linalg.norm(numbers, axis=2, keepdims=True))
+    bent = (rng.random((count, 1, 1)) < BENT_SHARE) * rng.uniform(0.02, 0.08, (count, 1, 1))
+    heights = bent * length_px / (2 * np.pi) * rng.normal(size=(count, 4, 2))
+    return np.concatenate([numbers, rng.uniform(0, 2 * np.pi, (count, 4, 1)), heights], axis=2)
 
 
 def _spine_tops(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -22,6 +22,7 @@ from fluorospread.simulation.anatomy.variation import (
     varied,
     with_arches_reshaped,
     with_hips_moved,
+    with_sacrum_reshaped,
 )
 from fluorospread.simulation.projection import CArm, total_thickness_mm
 from fluorospread.training.landmarks import CLOSE_UP_STEPS, channel_points, names_upwards
@@ -182,7 +183,7 @@ def real_anatomies(
         person = people[int(rng.integers(len(people)))]
         order = [group[i] for group in (bases, fillers, ribs) for i in rng.permutation(len(group))]
         count = int(rng.choice(_COUNTS, p=_CLOSE_UP_COUNT_SHARES if unusual else _COUNT_SHARES))
-        shaped = with_arches_reshaped(varied(completed(person, order), rng), rng)
+        shaped = with_sacrum_reshaped(with_arches_reshaped(varied(completed(person, order), rng), rng), rng)
         whole = with_hips_moved(shaped, float(rng.normal(*HIPS_LOWER_MM)))
         pose = poses.draw(rng, 9 + count - 5, bend=float(rng.uniform(0.4, 1.4)))
         share = _CLOSE_UP_TRANSITIONAL_SHARE if unusual else TRANSITIONAL_SHARE

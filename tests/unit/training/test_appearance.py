@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is installed for training onl
 
 from fluorospread.landmarks import network as run_time  # noqa: E402
 from fluorospread.training import appearance as training  # noqa: E402
-from fluorospread.training.appearance import SIZE, Appearance, Window, cut_out  # noqa: E402
+from fluorospread.training.appearance import Appearance  # noqa: E402
 from fluorospread.training.clutter import make_banks  # noqa: E402
+from fluorospread.training.window import SIZE, Window, cut_out  # noqa: E402
 
 
 def window(side: float, turn_deg: float, mirrored: bool, aspect: float = 1.0) -> Window:
@@ -33,6 +36,32 @@ def test_a_landmark_stays_on_its_spot(side: float, turn: float, aspect: float, m
     found = np.array([(spot * rows).sum(), (spot * cols).sum()]) / spot.sum()
     expected = cut.to_image(np.array([[[340.0, 270.0]]]))[0, 0]
     assert found == pytest.approx(expected, abs=0.35)
+
+
+def test_a_landmark_stays_on_its_spot_when_the_image_is_bent() -> None:
+    views = np.zeros((1, 2, 600, 500), dtype=np.uint8)
+    views[0, 0, 338:343, 268:273] = 200
+    straight = window(300.0, 10.0, True)
+    waves = np.array([[[0.03, 0.02, 1.0, 4.0, -3.0], [-0.01, 0.05, 2.0, 2.0, 3.0]]])
+    bent = replace(straight, waves=waves)
+    bone, _ = cut_out(views, bent)
+    spot = bone[0, 0].numpy().astype(np.float64)
+    rows, cols = np.mgrid[0:SIZE, 0:SIZE]
+    found = np.array([(spot * rows).sum(), (spot * cols).sum()]) / spot.sum()
+    at = np.array([[[340.0, 270.0]]])
+    assert found == pytest.approx(bent.to_image(at)[0, 0], abs=0.35)
+    assert np.hypot(*(found - straight.to_image(at)[0, 0])) > 2
+
+
+def test_random_filters_change_some_images_and_leave_bone_the_brighter_part() -> None:
+    grey = torch.full((40, 1, SIZE, SIZE), 0.3)
+    grey[:, :, 60:120, 50:140] = 0.7
+    field = torch.ones_like(grey)
+    seen = Appearance(make_banks(2, 0), 3).filtered(grey, field, share=0.5)
+    changed = (seen != grey).flatten(1).any(1)
+    assert 10 < int(changed.sum()) < 30
+    inside, outside = seen[:, 0, 70:110, 60:130].mean((1, 2)), seen[:, 0, :50].mean((1, 2))
+    assert bool((inside > outside).all())
 
 
 def test_the_view_reaches_only_as_far_as_it_was_rendered() -> None:

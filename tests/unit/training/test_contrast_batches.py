@@ -10,12 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is installed for training only")
 
 from fluorospread.training import plumes  # noqa: E402
-from fluorospread.training.appearance import SIZE, Appearance, place  # noqa: E402
+from fluorospread.training.appearance import Appearance  # noqa: E402
 from fluorospread.training.clutter import make_banks  # noqa: E402
 from fluorospread.training.contrast_batches import _bank_theta, contrast_batch  # noqa: E402
 from fluorospread.training.datasets import Shards  # noqa: E402
 from fluorospread.training.network import ContrastNet, contrast_loss  # noqa: E402
 from fluorospread.training.train import TASKS  # noqa: E402
+from fluorospread.training.window import SIZE, place  # noqa: E402
 
 
 def test_layers_hold_the_iodine_of_one_or_two_injections_about_l4_and_l5() -> None:

@@ -12,11 +12,11 @@ pytest.importorskip("onnx", reason="onnx is installed for training only")
 
 from fluorospread.errors import MissingFileError  # noqa: E402
 from fluorospread.landmarks.network import INPUT_PX, JUNCTION_CHANNELS, LEVEL_CHANNELS, MAP_CELLS  # noqa: E402
-from fluorospread.training.appearance import SIZE  # noqa: E402
 from fluorospread.training.datasets import CELL_PX, Shards  # noqa: E402
 from fluorospread.training.export import export  # noqa: E402
 from fluorospread.training.network import LandmarkNet, location_log_probabilities, location_loss  # noqa: E402
 from fluorospread.training.train import TASKS, _start_from, loss_of  # noqa: E402
+from fluorospread.training.window import SIZE  # noqa: E402
 
 
 def test_training_and_run_time_agree_on_sizes_and_channels() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluorospread.errors import MissingFileError
-from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose
+from fluorospread.simulation.anatomy.fitting import CHAIN, Part, Person, Pose, Shell
 from fluorospread.simulation.anatomy.surface import Surface
 
 Points = npt.NDArray[np.float64]
@@ -164,6 +164,56 @@ def _arch_reshaped(part: Part, rng: np.random.Generator) -> Part:
         return part.frame.patient(local)
 
     return _warped(part, changed)
+
+
+# Of the sacrum's axes: the plate under the last lumbar vertebra lies so far above S1's centre, mm.
+_PLATE_MM = 14.0
+
+
+def with_sacrum_reshaped(person: Person, rng: np.random.Generator) -> Person:
+    """The person with another sacrum, the hips going along; unchanged without one.
+
+    Larger or smaller, more or less bent, its wings higher or lower side by side and wider or narrower, and warped by
+    slow waves (50 to 120 mm). The plate under the last lumbar vertebra stays: the spine stands where it stood.
+    """
+    if person.sacrum is None:
+        return person
+    frame = person.sacrum.frame
+    size, bend = rng.normal(1, [0.06, 0.06, 0.08]), np.radians(np.clip(rng.normal(0, 11.0), -22, 22))
+    lift_mm, wide = rng.normal(0, 3.5, 2), rng.normal(0, 0.07)
+    waves = rng.normal(size=(4, 3))
+    waves *= 2 * np.pi / (np.linalg.norm(waves, axis=1) * rng.uniform(50, 120, 4))[:, None]
+    # Neighbouring points come no nearer than about half their distance.
+    heights = rng.normal(0, 0.09, (4, 3)) / np.linalg.norm(waves, axis=1)[:, None]
+    phases = rng.uniform(0, 2 * np.pi, 4)
+
+    def changed(points_mm: Points) -> Points:
+        local = frame.local(points_mm)
+        below = np.clip((_PLATE_MM - local[:, 2]) / 25.0, 0, 1)
+        lateral = np.clip((np.abs(local[:, 0]) - 22) / 20, 0, 1)
+        kept = np.maximum(below, lateral)[:, None]
+        moved = local + kept * np.sin(local @ waves.T + phases) @ heights
+        moved[:, 2] += lateral * lift_mm[(local[:, 0] < 0).astype(int)] - _PLATE_MM
+        moved *= 1 + kept * (size - 1)
+        moved[:, 0] *= 1 + wide * lateral
+        # Bent about the disc remnant between S1 and S2, little by little over the height of two vertebrae.
+        angle = bend * np.clip((-24 - moved[:, 2]) / 60, 0, 1)
+        y, z = moved[:, 1].copy(), moved[:, 2] + 24
+        moved[:, 1] = np.cos(angle) * y - np.sin(angle) * z
+        moved[:, 2] = np.sin(angle) * y + np.cos(angle) * z - 24 + _PLATE_MM
+        return frame.patient(moved)
+
+    def shell(bone: Shell) -> Shell:
+        return Shell(
+            Surface(changed(bone.outer.vertices_mm), bone.outer.faces),
+            Surface(changed(bone.inner.vertices_mm), bone.inner.faces),
+        )
+
+    hips = {
+        name: shell(bone) if name == "pelvis" or name.startswith("hip.") else bone
+        for name, bone in person.others.items()
+    }
+    return replace(person, sacrum=_warped(person.sacrum, changed), others=hips)
 
 
 def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:

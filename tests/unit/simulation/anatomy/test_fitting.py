@@ -17,6 +17,7 @@ from fluorospread.simulation.anatomy.variation import (
     varied,
     with_arches_reshaped,
     with_hips_moved,
+    with_sacrum_reshaped,
 )
 
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1.0]])
@@ -180,6 +181,29 @@ def test_reshaped_arches_take_their_landmarks_along_and_leave_the_body() -> None
         # One side by itself.
         assert after.landmarks["tp_tip.right"][2] - 5.0 != pytest.approx(lifts[-1])
     assert 0.5 < np.abs(lifts).max() < 12.0
+
+
+def test_a_reshaped_sacrum_takes_hips_and_landmarks_along_and_keeps_its_plate() -> None:
+    plate, joint, apex = [5.0, 3.0, 14.0], [45.0, 10.0, -20.0], [0.0, 20.0, -90.0]
+    surface = Surface(np.array([plate, joint, apex]), np.array([[0, 1, 2]], dtype=np.int32))
+    marks = {"S1.center": np.zeros(3), "apex": np.array(apex)}
+    sacrum = Part(surface, surface, Frame(np.zeros(3), np.eye(3)), None, marks)
+    hip, rib = Surface(np.array([joint] * 3), np.array([[0, 1, 2]], dtype=np.int32)), gem(np.zeros(3), 10)
+    before = Person("p", {}, sacrum, {"hip.left": Shell(hip, hip), "rib12.left": Shell(rib, rib)})
+    apexes = []
+    for seed in range(6):
+        after = with_sacrum_reshaped(before, np.random.default_rng(seed))
+        assert after.sacrum is not None
+        vertices = after.sacrum.outer.vertices_mm
+        assert vertices[0] == pytest.approx(plate)
+        assert after.others["hip.left"].outer.vertices_mm[0] == pytest.approx(vertices[1])
+        assert after.others["rib12.left"] is before.others["rib12.left"]
+        assert after.sacrum.landmarks["apex"] == pytest.approx(vertices[2])
+        apexes.append(vertices[2])
+    # Bent by up to 22 degrees, 8 % (1 sd) longer: a tip 104 mm below the plate moves by centimetres, not decimetres.
+    assert 5 < np.std(apexes, axis=0)[1] < 40
+    lone = Person("p", {})
+    assert with_sacrum_reshaped(lone, np.random.default_rng(0)) is lone
 
 
 def test_a_sacralised_vertebra_takes_its_landmarks_along() -> None:
