@@ -24,18 +24,23 @@ from fluorospread.dicom import result_codes as rc
 from fluorospread.dicom.result_object import ResultContext, ResultKind, finish, names_of_one_component
 from fluorospread.dicom.result_source import SourceImage
 from fluorospread.errors import UnsupportedImageError
+from fluorospread.model.case import PROVISIONAL
 from fluorospread.model.radiograph import BoolImage
 from fluorospread.model.verdict import RESEARCH_USE_ONLY
 
 
 @names_of_one_component()
-def contrast_segmentation(mask: BoolImage, source: SourceImage, context: ResultContext) -> Dataset:
+def contrast_segmentation(
+    mask: BoolImage, source: SourceImage, context: ResultContext, provisional: bool = False
+) -> Dataset:
     """The mask as a DICOM object.
 
     Parameters
     ----------
     mask
         (rows, cols) of the source image, True where contrast lies.
+    provisional
+        Whether one image alone gave it; the segment's label says so.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def contrast_segmentation(mask: BoolImage, source: SourceImage, context: ResultC
     identifier = "contrast"
     segment = SegmentDescription(
         segment_number=1,
-        segment_label="Contrast",
+        segment_label=f"Contrast, {PROVISIONAL}" if provisional else "Contrast",
         segmented_property_category=rc.SUBSTANCE,
         segmented_property_type=rc.CONTRAST_AGENT,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,

@@ -148,7 +148,8 @@ def _segmentation(result: CaseResult, folder: Path, context: ResultContext, note
     if contrast.mask_file is None or source is None:
         return None
     try:
-        return contrast_segmentation(_read_mask(folder / contrast.mask_file), source, context)
+        mask = _read_mask(folder / contrast.mask_file)
+        return contrast_segmentation(mask, source, context, result.contrast_is_provisional)
     except (CaseError, UnsupportedImageError) as error:
         notes.append(f"No segmentation: {error}")
         return None

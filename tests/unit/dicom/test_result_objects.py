@@ -117,6 +117,10 @@ def test_an_outline_from_one_image_alone_is_said_to_be_provisional_and_answers_n
     said = [t.UnformattedTextValue for t in layer(alone.states[shown], "JUNCTIONS").TextObjectSequence]
     assert any(text.endswith("covered?") for text in said)
     assert not any(text.endswith("covered") for text in said)
+    source = alone.context.sources.image(shown)
+    assert source is not None
+    (segment,) = contrast_segmentation(MASK, source, alone.context, provisional=True).SegmentSequence
+    assert segment.SegmentLabel == "Contrast, provisional: read from one image alone"
 
 
 def test_unknown_sides_are_never_lettered(result_cases: ModuleType, tmp_path: Path) -> None:
