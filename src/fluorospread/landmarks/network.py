@@ -69,8 +69,8 @@ class Region:
 class Maps:
     """One region's answer: maps (k, cells, cells) and absent (k,) sum to 1 a landmark; frontal 0..1.
 
-    transitional, rib: what a close-up says of the vertebra in its middle (0..1): a last lumbar one is transitional,
-    it bears a rib; NaN from the level network.
+    transitional, rib, sacral: what a close-up says of the vertebra in its middle (0..1): a last lumbar one is
+    transitional, it bears a rib, it is the first of the sacrum; NaN from the level network.
     """
 
     region: Region
@@ -79,6 +79,7 @@ class Maps:
     frontal: float
     transitional: float = float("nan")
     rib: float = float("nan")
+    sacral: float = float("nan")
 
     def mirrored_back(self, swap: tuple[tuple[int, int], ...]) -> Maps:
         """The answer of a mirrored region in the image's own sense; `swap` names left-right channel pairs."""

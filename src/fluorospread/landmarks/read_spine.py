@@ -61,7 +61,7 @@ class CloseUps:
     sure: probability of a vertebra's centre near where the chain has it; moved_pitches: how far off it is;
     pedicles_pitches: distance of the pedicles (lumbar only), NaN where either is not seen.
     transitional: probability that the last lumbar vertebra is one; ribs: that of a rib on each of RIB_LOOKS that is
-    on the chain, by channel.
+    on the chain, by channel; sacral: that the vertebra looked at is the first of the sacrum, by channel.
     """
 
     sure: Points
@@ -69,6 +69,7 @@ class CloseUps:
     pedicles_pitches: Points
     transitional: float = float("nan")
     ribs: Mapping[int, float] = field(default_factory=dict)
+    sacral: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     told = {chain.channels[i]: views[2 * n : 2 * n + 2] for n, i in enumerate(looks)}
     transitional = float(np.mean([view.transitional for view in told[1]])) if 1 in told else float("nan")
     ribs = {k: float(np.mean([view.rib for view in pair])) for k, pair in told.items() if k in RIB_LOOKS}
+    sacral = {k: float(np.mean([view.sacral for view in pair])) for k, pair in told.items() if k in CLOSE_UP_CHANNELS}
     points = chain.points.copy()
     sure, moved, apart = [], [], []
     for n, i in enumerate(places):
@@ -208,7 +210,7 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
         gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)
         apart.append(float(np.hypot(*gap)) / chain.pitch_px if seen else np.nan)
-    found_out = CloseUps(np.array(sure), np.array(moved), np.array(apart), transitional, ribs)
+    found_out = CloseUps(np.array(sure), np.array(moved), np.array(apart), transitional, ribs, sacral)
     return replace(chain, points=points), found_out
 
 

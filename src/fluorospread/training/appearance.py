@@ -117,12 +117,14 @@ class Appearance:
         cortical = bone[:, :1] / CORTICAL_STEPS_PER_MM
         trabecular = bone[:, 1:] / TRABECULAR_STEPS_PER_MM
         edge = torch.exp(_uniform(g, n, math.log(0.018), math.log(0.07)))
-        # Real bodies are less hollow than modelled cortices of half a millimetre make them.
-        filling = edge * torch.exp(_uniform(g, n, math.log(0.06), math.log(0.8)))
-        texture = 1 + _uniform(g, n, 0, 0.4) * self._noise(self.rough, n)
-        line = edge * cortical + filling * trabecular * texture.clamp(0, 3)
+        # Real bodies are less hollow, and their shells thinner, than modelled cortices of half a millimetre or more
+        # make them (docs/simulated_and_real_films.md).
+        filling = edge * torch.exp(_uniform(g, n, math.log(0.07), math.log(0.9)))
+        shell = edge * _uniform(g, n, 0.35, 1.0)
+        texture = 1 + 0.4 * _uniform(g, n, 0, 1) ** 3 * self._noise(self.rough, n)
+        line = shell * cortical + filling * trabecular * texture.clamp(0, 3)
         # Thick bone saturates, and where scatter is worst, mostly over the sacrum, bone washes out.
-        limit = _uniform(g, n, 0.6, 3.0)
+        limit = _uniform(g, n, 0.8, 3.5)
         line = limit * torch.tanh(line / limit)
         down = torch.linspace(-1, 1, SIZE)[None, None, :, None] * _uniform(g, n, -0.6, 1.2)
         faded = torch.sigmoid(3 * (down + 0.5 * self._noise(self.smooth, n, 4)) - _uniform(g, n, 0, 3))

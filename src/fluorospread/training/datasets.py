@@ -19,12 +19,13 @@ Tensor = Any
 CELL_PX = 4
 FRONTAL_DEG = 22.0
 # What shards store beside the bones.
-_TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles", "flags")}
+_TRUTH = {"whole": ("points", "known", "angles", "lumbar"), "close": ("points", "angles", "flags", "step")}
 # How much more often a view of four or six lumbar vertebrae is shown than the others.
 UNUSUAL_COUNT_WEIGHT = 1.5
 # How much more often a shard of close-ups that knows flags is drawn from than one that does not.
 FLAGGED_WEIGHT = 2.5
-CLOSE_UP_FLAGS = 2
+_STORED_FLAGS = 2
+CLOSE_UP_FLAGS = 1 + _STORED_FLAGS
 # Share of windows that the rendered view fills, as a film fills the region that is looked at first.
 FILLED_SHARE = 0.75
 # Share of windows that are bent.
@@ -36,7 +37,8 @@ class Batch:
     """Inputs, true cells (n, k, 2), presence and knowledge of landmarks (n, k).
 
     flags (n, f): 1 or 0, NaN where unknown; the first says whether an image is frontal, and of close-ups the
-    second whether a last lumbar vertebra is transitional, the third whether the vertebra bears a rib.
+    second whether a last lumbar vertebra is transitional, the third whether the vertebra bears a rib, the fourth
+    whether it is the first sacral one.
     """
 
     image: Tensor
@@ -64,7 +66,7 @@ class Shards:
                     self.bones.append(np.load(path, mmap_mode="r"))
                     with np.load(str(path).replace("_bone.npy", "_truth.npz")) as stored:
                         # Shards made before close-ups had flags know none.
-                        unknown = {"flags": np.full((len(stored["points"]), CLOSE_UP_FLAGS), np.nan)}
+                        unknown = {"flags": np.full((len(stored["points"]), _STORED_FLAGS), np.nan)}
                         self.truths.append({key: (unknown | dict(stored))[key] for key in _TRUTH[self.kind]})
         if not self.bones:
             raise MissingFileError(f"no {self.kind} shards of {self.families} in {self.cache}; run `views` first")
@@ -201,5 +203,9 @@ def close_up_batch(shards: Shards, appearance: Appearance, count: int, rng: np.r
     )  # fmt: skip
     mirrored = points[:, [1, 0, 3, 2, 4]]
     points = np.where(window.mirrored[:, None, None], mirrored, points)
-    truth = truth | {"known": np.asarray(np.isfinite(points).all(axis=2))}
+    sacral = (truth["step"] == 0).astype(np.float32)
+    truth = truth | {
+        "known": np.asarray(np.isfinite(points).all(axis=2)),
+        "flags": np.column_stack([truth["flags"], sacral]),
+    }
     return _finish(appearance, bones, window, points, truth, np.full((count, 2), -1e4))
