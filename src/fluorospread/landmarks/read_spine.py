@@ -2,7 +2,8 @@
 
 First the whole image is looked at, then regions along the chain found, twice: position by position and in
 several sizes, each also mirrored. All looks are decoded together. Close-ups of the lowest vertebrae then
-settle their centres and tell how far apart their pedicles are.
+settle their centres and tell how far apart their pedicles are; where they find vertebrae elsewhere, the chain is
+decoded anew through those.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ RIB_CHANNEL = 6
 # Position along the chain (as a share of its length, caudal 0) and size in pitches of the second looks.
 _LOOKS = ((0.0, 6.0), (0.15, 7.5), (0.3, 6.2), (0.35, 9.5), (0.5, 8.0), (0.75, 7.0), (1.0, 7.5))
 _CLOSE_UP_PITCHES = 3.0
+# Lengths of a step that are tried, over the one last found.
+_PITCHES = (0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.45)
+# A close-up that finds its vertebra this far from where the chain has it, in pitches, asks for another chain.
+_ELSEWHERE_PITCHES = 0.3
+# Centres nearer to each other than this are one vertebra's.
+_SAME_PITCHES = 0.45
 CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
 RIB_LOOKS = (5, 6)
 """Channels whose close-ups are asked for a rib: L1 and T12 where there are five lumbar vertebrae."""
@@ -61,7 +68,8 @@ class CloseUps:
     sure: probability of a vertebra's centre near where the chain has it; moved_pitches: how far off it is;
     pedicles_pitches: distance of the pedicles (lumbar only), NaN where either is not seen.
     transitional: probability that the last lumbar vertebra is one; ribs: that of a rib on each of RIB_LOOKS that is
-    on the chain, by channel; sacral: that the vertebra looked at is the first of the sacrum, by channel.
+    on the chain, by channel; sacral: that the vertebra looked at is the first of the sacrum, by channel; centres
+    (n, 2) where they find the vertebrae, px.
     """
 
     sure: Points
@@ -70,6 +78,7 @@ class CloseUps:
     transitional: float = float("nan")
     ribs: Mapping[int, float] = field(default_factory=dict)
     sacral: Mapping[int, float] = field(default_factory=dict)
+    centres: Points = field(default_factory=lambda: np.empty((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def _rough_pitch(views: list[Maps], fallback_px: float) -> float:
 def _decode(views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
     points = candidate_points(views, 0.3 * pitch_px)
     evidence = evidence_of(views, points, 0.33 * pitch_px)
-    return best_chain(evidence, [pitch_px * f for f in (0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.45)], sharpness), evidence
+    return best_chain(evidence, [pitch_px * f for f in _PITCHES], sharpness), evidence
 
 
 def along(chain: Chain, channel: float) -> Points:
@@ -196,7 +205,7 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     ribs = {k: float(np.mean([view.rib for view in pair])) for k, pair in told.items() if k in RIB_LOOKS}
     sacral = {k: float(np.mean([view.sacral for view in pair])) for k, pair in told.items() if k in CLOSE_UP_CHANNELS}
     points = chain.points.copy()
-    sure, moved, apart = [], [], []
+    sure, moved, apart, centres = [], [], [], []
     for n, i in enumerate(places):
         pair = views[2 * n : 2 * n + 2]
         found = [[peak(view, channel) for view in pair] for channel in range(5)]
@@ -205,13 +214,33 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         offset = float(np.hypot(*(centre - chain.points[i]))) / chain.pitch_px
         sure.append(mass)
         moved.append(offset if mass > 0.3 else np.nan)
+        centres.append(centre if mass > 0.5 else chain.points[i])
         if mass > 0.5 and offset < 0.3 and not _crowds(chain, i, centre):
             points[i] = centre
         seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
         gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)
         apart.append(float(np.hypot(*gap)) / chain.pitch_px if seen else np.nan)
-    found_out = CloseUps(np.array(sure), np.array(moved), np.array(apart), transitional, ribs, sacral)
+    found_out = CloseUps(
+        np.array(sure), np.array(moved), np.array(apart), transitional, ribs, sacral, np.array(centres)
+    )
     return replace(chain, points=points), found_out
+
+
+def _through(close_ups: CloseUps, chain: Chain, views: list[Maps], sharpness: float) -> tuple[Chain | None, Evidence]:
+    """The best chain through the centres that close-ups found and the chain's vertebrae beyond them."""
+    others = [p for p, k in zip(chain.points, chain.channels, strict=True) if k not in CLOSE_UP_CHANNELS]
+    points: list[Points] = []
+    for point in (*close_ups.centres, *others):
+        if all(np.hypot(*(point - kept)) > _SAME_PITCHES * chain.pitch_px for kept in points):
+            points.append(point)
+    evidence = evidence_of(views, np.array(points), 0.33 * chain.pitch_px)
+    return best_chain(evidence, [chain.pitch_px * f for f in _PITCHES], sharpness), evidence
+
+
+def _worst(close_ups: CloseUps) -> float:
+    """How far the farthest of the centres found lies from the chain, pitches."""
+    found = close_ups.moved_pitches[np.isfinite(close_ups.moved_pitches)]
+    return float(found.max()) if len(found) else float("inf")
 
 
 def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> Reading:
@@ -231,15 +260,29 @@ def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> R
     pitch = _rough_pitch(first, whole.side_px / 9)
     views = first
     chain, evidence = _decode(views, pitch, sharpness)
+
+    def nearer_views(chain: Chain) -> list[Maps]:
+        return first[:4] + look("levels", pyramid, _both_ways(_closer(chain, whole)))
+
     for _ in range(2):
         if chain is None:
             break
-        views = first[:4] + look("levels", pyramid, _both_ways(_closer(chain, whole)))
+        views = nearer_views(chain)
         chain, evidence = _decode(views, chain.pitch_px, sharpness)
-    frontal = float(np.mean([v.frontal for v in views]))
     if chain is None:
-        return Reading(None, _NO_ANCHORS, (), frontal)
+        return Reading(None, _NO_ANCHORS, (), float(np.mean([v.frontal for v in views])))
+    settled, close_ups = _close_up(chain, pyramid)
+    if (close_ups.moved_pitches > _ELSEWHERE_PITCHES).any():
+        other = _through(close_ups, chain, views, sharpness)[0]
+        if other is not None:
+            views_anew = nearer_views(other)
+            other, evidence_anew = _through(close_ups, other, views_anew, sharpness)
+        if other is not None:
+            settled_anew, close_ups_anew = _close_up(other, pyramid)
+            if _worst(close_ups_anew) < _worst(close_ups):
+                chain, views, evidence = other, views_anew, evidence_anew
+                settled, close_ups = settled_anew, close_ups_anew
+    frontal = float(np.mean([v.frontal for v in views]))
     opinions = tuple(votes(views, chain))
     anchors = _anchors(chain, views, evidence)
-    chain, close_ups = _close_up(chain, pyramid)
-    return Reading(chain, anchors, opinions, frontal, close_ups, _room(chain, field, -1), _room(chain, field, 1))
+    return Reading(settled, anchors, opinions, frontal, close_ups, _room(settled, field, -1), _room(settled, field, 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fluorospread.landmarks import read_spine as reader
-from fluorospread.landmarks.decode_chain import LAST_RIB, STEP_RATIO
+from fluorospread.landmarks.decode_chain import LAST_RIB, STEP_RATIO, Chain, Evidence
 from fluorospread.landmarks.network import LEVEL_CHANNELS, MAP_CELLS, Maps, Pyramid, Region
 from fluorospread.landmarks.read_spine import RIB_CHANNEL, read_spine, whole_region
 
@@ -53,6 +53,21 @@ def test_a_spine_with_both_anchors_is_read_whole(monkeypatch: pytest.MonkeyPatch
     assert set(reading.votes) == {0}
     assert reading.close_ups is not None
     assert np.nanmedian(reading.close_ups.pedicles_pitches) == pytest.approx(1.0, abs=0.1)
+
+
+def test_vertebrae_that_close_ups_find_elsewhere_draw_the_chain_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "look", pretended(range(3), rib=False))
+    # Four vertebrae, evenly spaced, where there are three.
+    points = SPINE[0] + (SPINE[2] - SPINE[0]) * np.array([[0.0], [0.36], [0.69], [1.0]])
+    squeezed = Chain((0, 1, 2, 3), points, np.zeros(4), 60.0, {0: 1.0}, 9.0, np.zeros(3))
+    evidence = Evidence(points, np.zeros((8, 4)), np.zeros(8), np.zeros(4), 0.0)
+    monkeypatch.setattr(reader, "_decode", lambda *_: (squeezed, evidence))
+    reading = read_spine(np.zeros(FIELD.shape, dtype=np.float32), FIELD)
+    assert reading.chain is not None
+    assert reading.chain.channels == (0, 1, 2)
+    assert np.abs(reading.chain.points - SPINE[:3]).max() < 6.0
+    assert reading.close_ups is not None
+    assert np.nanmax(reading.close_ups.moved_pitches) < 0.1
 
 
 def test_without_sacrum_and_ribs_no_anchor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
