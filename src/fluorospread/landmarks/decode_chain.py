@@ -76,6 +76,27 @@ class Chain:
         return self.points[self.channels.index(channel)] if channel in self.channels else None
 
 
+def lowered(chain: Chain, sacral: float) -> Chain:
+    """The chain when its C1 is the first sacral vertebra with probability `sacral`: every name one channel lower.
+
+    What was called S1 leaves it. The names' probabilities and margin stay those of the vertebrae as they were told
+    apart; the chain's own numbering becomes the rival, one channel higher.
+    """
+    kept = [i for i, k in enumerate(chain.channels) if k > 0]
+    channels, points = tuple(chain.channels[i] - 1 for i in kept), chain.points[kept]
+    pitch_px, steps = _spacing(channels, points)
+    shifts = {s: p * sacral for s, p in chain.shifts.items() if s != 1}
+    shifts[1] = 1 - sacral
+    return Chain(channels, points, chain.log_p[kept], pitch_px, shifts, chain.margin, steps)
+
+
+def _spacing(channels: tuple[int, ...], points: Array) -> tuple[float, Array]:
+    """Pitch, px, and the steps' departures from what is expected of them, in sd."""
+    lengths, below = np.hypot(*np.diff(points, axis=0).T), list(channels[:-1])
+    pitch_px = float(np.median(lengths / STEP_RATIO[below]))
+    return pitch_px, np.log(lengths / (pitch_px * STEP_RATIO[below])) / STEP_SPREAD[below]
+
+
 def _box_mass(maps: npt.NDArray[np.float32], cells: Array, radius: int) -> Array:
     """Probability in squares of 2 radius + 1 cells around `cells` (m, 2), for all maps (k, ...) -> (k, m)."""
     padded = np.zeros((len(maps), MAP_CELLS + 1, MAP_CELLS + 1))
@@ -239,17 +260,15 @@ def best_chain(evidence: Evidence, pitches_px: list[float], sharpness: float = 1
         numberings = _numberings(evidence, path, first)
     points = evidence.points[path]
     channels = tuple(range(first, first + len(path)))
-    lengths = np.hypot(*np.diff(points, axis=0).T)
-    own_pitch = float(np.median(lengths / STEP_RATIO[list(channels[:-1])]))
+    own_pitch, steps = _spacing(channels, points)
     scores = {s: total for s, (total, _, _) in numberings.items()}
     order = sorted(scores.values(), reverse=True)
     weights = {s: float(np.exp(sharpness * (score - order[0]))) for s, score in scores.items()}
     whole = sum(weights.values())
-    ratios = np.log(lengths / (own_pitch * STEP_RATIO[list(channels[:-1])])) / STEP_SPREAD[list(channels[:-1])]
     return Chain(
         channels, points, np.array([evidence.at[k, c] for k, c in zip(channels, path, strict=True)]), own_pitch,
         {s: w / whole for s, w in weights.items()}, scores[0] - max(v for s, v in scores.items() if s != 0),
-        ratios,
+        steps,
     )  # fmt: skip
 
 

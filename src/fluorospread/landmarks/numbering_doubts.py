@@ -5,7 +5,7 @@ The rules are explained in docs/steps/label_levels.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,8 @@ class LabelSettings:
         Probability of a frontal view of the lumbar spine (0..1).
     most_transitional
         Probability by its close-up that the last lumbar vertebra is transitional (0..1).
+    most_sacral_above
+        Probability by its close-up that the vertebra on S1 is itself the first of the sacrum (0..1).
     most_rib_on_l1, least_rib_on_t12
         Probability of a rib by the close-ups of the vertebrae counted as L1 and as T12 (0..1).
     most_rib_confirming, least_rib_confirming
@@ -82,7 +84,8 @@ class LabelSettings:
     most_crowding: float = 2.7
     most_curve_deg: float = 30.0
     least_frontal: float = 0.6
-    most_transitional: float = 0.995
+    most_transitional: float = 0.99
+    most_sacral_above: float = 0.5
     most_rib_on_l1: float = 0.5
     least_rib_on_t12: float = 0.2
     most_rib_confirming: float = 0.3
@@ -105,7 +108,7 @@ def decisive_anchors(reading: Reading, settings: LabelSettings) -> Anchors:
     chain, anchors = reading.chain, reading.anchors
     if ribs_confirm(reading, settings):
         seen = max(anchors.rib, reading.close_ups.ribs[RIB_CHANNEL] if reading.close_ups else 0.0)
-        return Anchors(anchors.sacrum, seen, RIB_CHANNEL)
+        return replace(anchors, rib=seen, rib_channel=RIB_CHANNEL, rib_above=0.0)
     if chain is None or anchors.rib_channel is None or anchors.rib_channel >= RIB_CHANNEL:
         return anchors
     seen_above = any(
@@ -113,7 +116,7 @@ def decisive_anchors(reading: Reading, settings: LabelSettings) -> Anchors:
     )
     if seen_above or reading.room_above >= _ROOM_FOR_A_VERTEBRA:
         return anchors
-    return Anchors(anchors.sacrum, 0.0, None)
+    return replace(anchors, rib=0.0, rib_channel=None, rib_above=0.0)
 
 
 def ribs_confirm(reading: Reading, settings: LabelSettings) -> bool:
@@ -140,6 +143,8 @@ def _anchor_doubts(reading: Reading, chain: Chain, settings: LabelSettings) -> l
         )
     if rib and anchors.rib_above > settings.most_rib_above:
         doubts.append("the last rib may belong to the vertebra above")
+    if anchors.lowered and not ribs_confirm(reading, settings):
+        doubts.append("which vertebra is the first of the sacrum is told by a close-up alone, against the whole view")
     doubts += _close_up_doubts(reading, settings)
     # What alone numbers the spine must itself be named for sure.
     alone = None if sacrum and rib else 0 if sacrum else RIB_CHANNEL
@@ -161,6 +166,8 @@ def _close_up_doubts(reading: Reading, settings: LabelSettings) -> list[str]:
     doubts = []
     if close_ups.transitional > settings.most_transitional:
         doubts.append("the last lumbar vertebra may be transitional, in part joined to the sacrum")
+    if close_ups.sacral.get(1, 0.0) > settings.most_sacral_above:
+        doubts.append("the vertebra counted as L5 may be the first of the sacrum")
     if close_ups.ribs.get(RIB_CHANNEL - 1, 0.0) > settings.most_rib_on_l1:
         doubts.append("a rib may be on the vertebra counted as L1")
     if close_ups.ribs.get(RIB_CHANNEL, 1.0) < settings.least_rib_on_t12:

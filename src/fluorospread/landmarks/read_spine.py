@@ -24,6 +24,7 @@ from fluorospread.landmarks.decode_chain import (
     best_chain,
     candidate_points,
     evidence_of,
+    lowered,
     votes,
 )
 from fluorospread.landmarks.network import MAP_CELLS, Maps, Pyramid, Region, look, peak
@@ -39,8 +40,8 @@ _LOOKS = ((0.0, 6.0), (0.15, 7.5), (0.3, 6.2), (0.35, 9.5), (0.5, 8.0), (0.75, 7
 _CLOSE_UP_PITCHES = 3.0
 # Lengths of a step that are tried, over the one last found.
 _PITCHES = (0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.45)
-# A close-up that finds its vertebra this far from where the chain has it, in pitches, asks for another chain.
-_ELSEWHERE_PITCHES = 0.3
+# Probability from which on a close-up of C1 that shows the first sacral vertebra lowers every name by one.
+_SACRAL = 0.9
 # Centres nearer to each other than this are one vertebra's.
 _SAME_PITCHES = 0.45
 CLOSE_UP_CHANNELS = (0, 1, 2, 3, 4)
@@ -53,12 +54,14 @@ class Anchors:
     """How surely each anchor is seen (0..1), and on which channel of the chain the last rib sits.
 
     rib_above: evidence that it sits on the vertebra above instead, as a share of the evidence for its own.
+    lowered: the close-up of what was first taken for C1 showed the first sacral vertebra, so every name is one lower.
     """
 
     sacrum: float
     rib: float
     rib_channel: int | None
     rib_above: float = 0.0
+    lowered: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,10 +131,14 @@ def _rough_pitch(views: list[Maps], fallback_px: float) -> float:
     return float(np.array(lengths)[order][int(np.searchsorted(total, total[-1] / 2))])
 
 
-def _decode(views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
-    points = candidate_points(views, 0.3 * pitch_px)
+def _through(points: Points, views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
+    """The best chain through some of these points (n, 2) and no others."""
     evidence = evidence_of(views, points, 0.33 * pitch_px)
     return best_chain(evidence, [pitch_px * f for f in _PITCHES], sharpness), evidence
+
+
+def _decode(views: list[Maps], pitch_px: float, sharpness: float) -> tuple[Chain | None, Evidence]:
+    return _through(candidate_points(views, 0.3 * pitch_px), views, pitch_px, sharpness)
 
 
 def along(chain: Chain, channel: float) -> Points:
@@ -213,9 +220,12 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
         mass = float(np.mean([f[1] for f in found[4]]))
         offset = float(np.hypot(*(centre - chain.points[i]))) / chain.pitch_px
         sure.append(mass)
-        moved.append(offset if mass > 0.3 else np.nan)
+        crowds = _crowds(chain, i, centre)
+        # What looks sacral in its middle is S1 all the same.
+        is_s1 = chain.channels[i] == 0 and sacral[0] >= 0.5
+        moved.append(offset if mass > 0.3 and not (crowds and is_s1) else np.nan)
         centres.append(centre if mass > 0.5 else chain.points[i])
-        if mass > 0.5 and offset < 0.3 and not _crowds(chain, i, centre):
+        if mass > 0.5 and offset < 0.3 and not crowds:
             points[i] = centre
         seen = min(f[1] for channel in (2, 3) for f in found[channel]) > 0.3 and chain.channels[i] > 0
         gap = np.mean([f[0] for f in found[2]], axis=0) - np.mean([f[0] for f in found[3]], axis=0)
@@ -226,15 +236,21 @@ def _close_up(chain: Chain, pyramid: Pyramid) -> tuple[Chain, CloseUps]:
     return replace(chain, points=points), found_out
 
 
-def _through(close_ups: CloseUps, chain: Chain, views: list[Maps], sharpness: float) -> tuple[Chain | None, Evidence]:
-    """The best chain through the centres that close-ups found and the chain's vertebrae beyond them."""
-    others = [p for p, k in zip(chain.points, chain.channels, strict=True) if k not in CLOSE_UP_CHANNELS]
+def _doubled(close_ups: CloseUps, chain: Chain) -> bool:
+    """Whether the close-ups of two neighbouring lumbar vertebrae find one and the same."""
+    lumbar = [c for c, k in zip(close_ups.centres, chain.channels, strict=False) if k > 0]
+    return any(np.hypot(*(upper - lower)) < _SAME_PITCHES * chain.pitch_px for lower, upper in pairwise(lumbar))
+
+
+def _found(close_ups: CloseUps, chain: Chain) -> Points:
+    """The lumbar centres that close-ups found, each once, and the chain's other vertebrae."""
+    lumbar = [c for c, k in zip(close_ups.centres, chain.channels, strict=False) if k > 0]
+    others = [p for p, k in zip(chain.points, chain.channels, strict=True) if k not in CLOSE_UP_CHANNELS[1:]]
     points: list[Points] = []
-    for point in (*close_ups.centres, *others):
+    for point in (*lumbar, *others):
         if all(np.hypot(*(point - kept)) > _SAME_PITCHES * chain.pitch_px for kept in points):
             points.append(point)
-    evidence = evidence_of(views, np.array(points), 0.33 * chain.pitch_px)
-    return best_chain(evidence, [chain.pitch_px * f for f in _PITCHES], sharpness), evidence
+    return np.array(points)
 
 
 def _worst(close_ups: CloseUps) -> float:
@@ -272,11 +288,12 @@ def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> R
     if chain is None:
         return Reading(None, _NO_ANCHORS, (), float(np.mean([v.frontal for v in views])))
     settled, close_ups = _close_up(chain, pyramid)
-    if (close_ups.moved_pitches > _ELSEWHERE_PITCHES).any():
-        other = _through(close_ups, chain, views, sharpness)[0]
+    if _doubled(close_ups, chain):
+        points = _found(close_ups, chain)
+        other = _through(points, views, chain.pitch_px, sharpness)[0]
         if other is not None:
             views_anew = nearer_views(other)
-            other, evidence_anew = _through(close_ups, other, views_anew, sharpness)
+            other, evidence_anew = _through(points, views_anew, other.pitch_px, sharpness)
         if other is not None:
             settled_anew, close_ups_anew = _close_up(other, pyramid)
             if _worst(close_ups_anew) < _worst(close_ups):
@@ -285,4 +302,10 @@ def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> R
     frontal = float(np.mean([v.frontal for v in views]))
     opinions = tuple(votes(views, chain))
     anchors = _anchors(chain, views, evidence)
+    if close_ups.sacral.get(1, 0.0) >= _SACRAL and len(chain.points) > 2:
+        one_lower, close_ups_lower = _close_up(lowered(chain, close_ups.sacral[1]), pyramid)
+        if close_ups_lower.sacral.get(1, 0.0) < 1 - _SACRAL:
+            settled, close_ups = one_lower, close_ups_lower
+            rib = None if anchors.rib_channel is None else anchors.rib_channel - 1
+            anchors = Anchors(close_ups.sacral.get(0, 0.0), anchors.rib, rib, anchors.rib_above, lowered=True)
     return Reading(settled, anchors, opinions, frontal, close_ups, _room(settled, field, -1), _room(settled, field, 1))
