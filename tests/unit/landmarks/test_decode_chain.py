@@ -9,10 +9,12 @@ from fluorospread.landmarks.decode_chain import (
     CHAIN_CHANNELS,
     LAST_RIB,
     STEP_RATIO,
+    Chain,
     best_chain,
     candidate_points,
     evidence_of,
     gather,
+    lowered,
     votes,
 )
 from fluorospread.landmarks.network import LEVEL_CHANNELS, MAP_CELLS, Maps, Region
@@ -142,3 +144,16 @@ def test_crowded_vertebrae_show_in_the_steps() -> None:
     assert chain is not None
     assert chain.steps[0] < -1.5
     assert np.abs(chain.steps[2:]).max() < 1.0
+
+
+def test_a_lowered_chain_loses_its_s1_and_keeps_the_former_numbering_as_its_rival() -> None:
+    points = np.column_stack([1000.0 - np.array([0, 50, 138, 238, 338, 437]), np.zeros(6)])
+    former = Chain(tuple(range(6)), points, -0.1 * np.arange(6), 90.0, {0: 0.97, 1: 0.02, -1: 0.01}, 8.0, np.ones(5))
+    new = lowered(former, 0.99)
+    assert new.channels == (0, 1, 2, 3, 4)
+    assert new.points == pytest.approx(points[1:])
+    assert new.log_p == pytest.approx(former.log_p[1:])
+    assert new.shifts == pytest.approx({0: 0.97 * 0.99, -1: 0.01 * 0.99, 1: 0.01})
+    # Spaced as S1 to L2 are, so nothing departs from what is expected.
+    assert new.pitch_px == pytest.approx(100.0)
+    assert new.steps == pytest.approx(np.zeros(4), abs=0.01)

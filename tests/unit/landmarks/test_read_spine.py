@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,28 @@ def test_vertebrae_that_close_ups_find_elsewhere_draw_the_chain_there(monkeypatc
     assert np.abs(reading.chain.points - SPINE[:3]).max() < 6.0
     assert reading.close_ups is not None
     assert np.nanmax(reading.close_ups.moved_pitches) < 0.1
+
+
+def test_a_first_sacral_vertebra_taken_for_the_last_lumbar_one_lowers_every_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = pretended(range(8))
+
+    def look(name: str, pyramid: Pyramid, regions: list[Region]) -> list[Maps]:
+        # Close-ups show the first sacral vertebra where the level network sees the one above S1.
+        at = [float(np.abs(region.centre[0] - SPINE[1][0]) < 0.3 * PITCH) for region in regions]
+        answers = plain(name, pyramid, regions)
+        return answers if name == "levels" else [replace(a, sacral=0.99 * s) for a, s in zip(answers, at, strict=True)]
+
+    monkeypatch.setattr(reader, "look", look)
+    reading = read_spine(np.zeros(FIELD.shape, dtype=np.float32), FIELD)
+    assert reading.chain is not None
+    assert reading.chain.channels == tuple(range(7))
+    assert np.abs(reading.chain.points - SPINE[1:]).max() < 6.0
+    assert reading.anchors.lowered
+    assert reading.anchors.sacrum == pytest.approx(0.99)
+    assert reading.anchors.rib_channel == RIB_CHANNEL - 1
+    assert reading.chain.shifts[1] == pytest.approx(0.01)
 
 
 def test_without_sacrum_and_ribs_no_anchor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,8 @@ def test_without_an_anchor_the_levels_are_indeterminate() -> None:
         ({"anchors": Anchors(0.99, 0.0, None)}, "twelfth rib should be in view"),
         ({"anchors": Anchors(0.99, 0.98, 6, 0.7)}, "may belong to the vertebra above"),
         ({"close_ups": looked_at(transitional=0.999)}, "may be transitional"),
+        ({"close_ups": looked_at(sacral={0: 0.9, 1: 0.7})}, "counted as L5 may be the first of the sacrum"),
+        ({"anchors": Anchors(0.99, 0.98, 6, lowered=True)}, "told by a close-up alone"),
         ({"close_ups": looked_at(ribs={5: 0.97, 6: 0.99})}, "a rib may be on the vertebra counted as L1"),
         ({"close_ups": looked_at(ribs={5: 0.01, 6: 0.01})}, "no rib is seen on the vertebra counted as T12"),
     ],
@@ -111,6 +113,13 @@ def test_every_doubt_makes_the_numbering_uncertain_and_is_named(changes: dict[st
     labels = decide(reading(**changes), SETTINGS)
     assert labels.status is LevelStatus.UNCERTAIN
     assert reason in labels.reason
+
+
+def test_close_ups_of_sacrum_and_ribs_together_settle_names_that_the_whole_view_had_one_higher() -> None:
+    ribs = looked_at(ribs={5: 0.01, 6: 0.9}, sacral={0: 0.995, 1: 0.01})
+    labels = decide(reading(anchors=Anchors(0.995, 0.98, 6, lowered=True), close_ups=ribs), SETTINGS)
+    assert labels.status is LevelStatus.CONFIDENT
+    assert labels.anchor is Anchor.BOTH
 
 
 def test_a_rib_cut_off_by_the_edge_does_not_contradict_the_sacrum() -> None:
