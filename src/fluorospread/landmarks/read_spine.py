@@ -2,8 +2,8 @@
 
 First the whole image is looked at, then regions along the chain found, twice: position by position and in
 several sizes, each also mirrored. All looks are decoded together. Close-ups of the lowest vertebrae then
-settle their centres and tell how far apart their pedicles are; where they find vertebrae elsewhere, the chain is
-decoded anew through those.
+settle their centres and tell how far apart their pedicles are. Where two of them find one vertebra, the chain is
+decoded anew through what they found; where the vertebra on S1 is S1 by its close-up, every name moves down by one.
 """
 
 from __future__ import annotations
