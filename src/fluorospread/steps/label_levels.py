@@ -22,6 +22,7 @@ from fluorospread.model.radiograph import Radiograph
 
 FIVE_LUMBAR = "five lumbar vertebrae, counted from the sacrum"
 COUNTED_FROM_RIB = "last rib is the twelfth; counted downwards from it"
+LOWERED = "the vertebra that passes for L5 in the whole view is S1, as its close-up shows"
 
 # Mean distance of neighbouring lumbar body centres L1-L5, mm (2,116 spines of the ImFusion VID key points; 8 %
 # between people).
@@ -142,12 +143,13 @@ def decide(reading: Reading, settings: LabelSettings) -> LevelLabels:
     status = LevelStatus.CONFIDENT if not doubts else LevelStatus.UNCERTAIN
     if anchor is Anchor.NONE:
         status = LevelStatus.INDETERMINATE
-    assumption = {Anchor.SACRUM: FIVE_LUMBAR, Anchor.TWELFTH_RIB: COUNTED_FROM_RIB}.get(anchor, "")
+    assumed = [{Anchor.SACRUM: FIVE_LUMBAR, Anchor.TWELFTH_RIB: COUNTED_FROM_RIB}.get(anchor, "")]
+    assumed += [LOWERED] if anchors.lowered else []
     return LevelLabels(
         status,
         anchor,
         _vertebrae(chain),
-        assumption,
+        "; ".join(filter(None, assumed)),
         _alternatives(chain),
         "; ".join(doubts),
         _scale(chain, reading.close_ups),

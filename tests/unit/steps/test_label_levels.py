@@ -15,7 +15,7 @@ from fluorospread.model.findings import Anchor, LevelStatus
 from fluorospread.model.geometry import Orientation, RowsTowards
 from fluorospread.model.radiograph import ArrayFrames, PolaritySource, Quantity, Radiograph
 from fluorospread.steps import label_levels as step
-from fluorospread.steps.label_levels import COUNTED_FROM_RIB, FIVE_LUMBAR, LabelSettings, decide, label_levels
+from fluorospread.steps.label_levels import COUNTED_FROM_RIB, FIVE_LUMBAR, LOWERED, LabelSettings, decide, label_levels
 
 PITCH = 100.0
 SETTINGS = LabelSettings()
@@ -120,6 +120,7 @@ def test_close_ups_of_sacrum_and_ribs_together_settle_names_that_the_whole_view_
     labels = decide(reading(anchors=Anchors(0.995, 0.98, 6, lowered=True), close_ups=ribs), SETTINGS)
     assert labels.status is LevelStatus.CONFIDENT
     assert labels.anchor is Anchor.BOTH
+    assert labels.numbering_assumption == LOWERED
 
 
 def test_a_rib_cut_off_by_the_edge_does_not_contradict_the_sacrum() -> None:
