@@ -23,8 +23,10 @@ def with_uncertainty(value: float | None, sd: float | None, unit: str) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction as whole per cent."""
-    return UNKNOWN if fraction is None else f"{100.0 * fraction:.0f} %"
+    """A fraction as whole per cent; what is there and rounds to none is said to be under one."""
+    if fraction is None:
+        return UNKNOWN
+    return "under 1 %" if 0 < fraction <= 0.005 else f"{100.0 * fraction:.0f} %"
 
 
 def _plain(value: float, decimals: int) -> str:

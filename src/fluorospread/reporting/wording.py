@@ -8,6 +8,7 @@ from __future__ import annotations
 from fluorospread.model.case import CaseImage, CaseResult
 from fluorospread.model.findings import ContrastMethod, ContrastStatus, LevelStatus
 from fluorospread.model.verdict import CriterionResult, Outcome
+from fluorospread.reporting.number_text import percent
 
 OUTCOME_WORDS = {
     Outcome.VERIFIED: "verified",
@@ -76,7 +77,7 @@ def _numbering(result: CaseResult) -> str:
     text += f", anchored at {levels.anchor.value.replace('-', ' ')}"
     if levels.numbering_assumption:
         text += f"; assumption: {levels.numbering_assumption}"
-    others = [f"shifted by {a.shift:+d}: {100 * a.probability:.0f} %" for a in levels.alternatives]
+    others = [f"shifted by {a.shift:+d}: {percent(a.probability)}" for a in levels.alternatives]
     if others:
         text += f"; alternatives: {', '.join(others)}"
     return f"{text}."

@@ -25,3 +25,4 @@ def test_a_value_is_rounded_where_its_uncertainty_begins(value: float | None, sd
 
 def test_an_unknown_fraction_is_not_zero() -> None:
     assert (percent(None), percent(0.0), percent(0.926)) == ("not known", "0 %", "93 %")
+    assert (percent(0.002), percent(0.006)) == ("under 1 %", "1 %")
