@@ -82,7 +82,8 @@ def simulate(
         str | None,
         typer.Option(
             metavar="NAME,…",
-            help="With --anatomies: only these people; they complete each other's bones first.",
+            help="With --anatomies: only these people; they complete each other's bones first. One whose L3-L5 "
+            "junctions are not all found only lends bones.",
             show_default=False,
         ),
     ] = None,

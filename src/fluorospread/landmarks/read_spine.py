@@ -307,5 +307,5 @@ def read_spine(image: FloatImage, field: BoolImage, sharpness: float = 1.0) -> R
         if close_ups_lower.sacral.get(1, 0.0) < 1 - _SACRAL:
             settled, close_ups = one_lower, close_ups_lower
             rib = None if anchors.rib_channel is None else anchors.rib_channel - 1
-            anchors = Anchors(close_ups.sacral.get(0, 0.0), anchors.rib, rib, anchors.rib_above, lowered=True)
+            anchors = replace(anchors, sacrum=close_ups.sacral[0], rib_channel=rib, lowered=True)
     return Reading(settled, anchors, opinions, frontal, close_ups, _room(settled, field, -1), _room(settled, field, 1))

@@ -209,11 +209,16 @@ def with_sacrum_reshaped(person: Person, rng: np.random.Generator) -> Person:
             Surface(changed(bone.inner.vertices_mm), bone.inner.faces),
         )
 
-    hips = {
-        name: shell(bone) if name == "pelvis" or name.startswith("hip.") else bone
+    return replace(_with_hips(person, shell), sacrum=_warped(person.sacrum, changed))
+
+
+def _with_hips(person: Person, changed: Callable[[Shell], Shell]) -> Person:
+    """The person with the hip bones, or the pelvis in one piece, that `changed` makes of theirs."""
+    others = {
+        name: changed(bone) if name == "pelvis" or name.startswith("hip.") else bone
         for name, bone in person.others.items()
     }
-    return replace(person, sacrum=_warped(person.sacrum, changed), others=hips)
+    return replace(person, others=others)
 
 
 def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:
@@ -224,11 +229,7 @@ def with_hips_moved(person: Person, towards_feet_mm: float) -> Person:
     """
     matrix = np.eye(4)
     matrix[2, 3] = -towards_feet_mm
-    hips = {
-        name: shell.moved(matrix) if name == "pelvis" or name.startswith("hip.") else shell
-        for name, shell in person.others.items()
-    }
-    return replace(person, others=hips)
+    return _with_hips(person, lambda hip: hip.moved(matrix))
 
 
 def sacralised(person: Person, pose: Pose, rng: np.random.Generator) -> tuple[Person, Pose]:
